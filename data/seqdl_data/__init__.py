@@ -1,0 +1,1 @@
+"""Datasets as Parquet: readers, builders, iteration. Imports nothing heavy until a function needs it."""

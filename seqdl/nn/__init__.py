@@ -1,0 +1,48 @@
+"""Layers and losses with PyTorch's names, weight layouts and defaults."""
+
+from seqdl.nn import init
+from seqdl.nn.layers import (
+    GELU,
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    CrossEntropyLoss,
+    Dropout,
+    Embedding,
+    Flatten,
+    LayerNorm,
+    Linear,
+    MaxPool2d,
+    MSELoss,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
+from seqdl.nn.module import Module, Parameter, Sequential, StateError, summary
+from seqdl.nn.recurrent import GRU, LSTM
+
+__all__ = [
+    "GELU",
+    "GRU",
+    "LSTM",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Conv2d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "LayerNorm",
+    "Linear",
+    "MSELoss",
+    "MaxPool2d",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "StateError",
+    "Tanh",
+    "init",
+    "summary",
+]

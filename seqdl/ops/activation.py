@@ -1,0 +1,75 @@
+"""Activations, softmax and dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import erf, expit
+
+from seqdl.ops.registry import operation
+
+Array = np.ndarray
+
+
+@operation("(*) -> (*)")
+def relu(x: Array) -> Any:
+    """max(x, 0)."""
+    return np.maximum(x, 0), lambda g: (g * (x > 0),)
+
+
+@operation("(*) -> (*)")
+def gelu(x: Array) -> Any:
+    """x Phi(x) with the normal distribution's Phi(x) = (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016)."""
+    cdf = 0.5 * (1 + erf(x * np.asarray(0.5**0.5, x.dtype)))
+
+    def backward(g: Array) -> tuple[Array]:
+        density = np.exp(-0.5 * x * x) * np.asarray((2 * np.pi) ** -0.5, x.dtype)
+        return (g * (cdf + x * density),)
+
+    return x * cdf, backward
+
+
+@operation("(*) -> (*)")
+def tanh(x: Array) -> Any:
+    """Hyperbolic tangent."""
+    y = np.tanh(x)
+    return y, lambda g: (g * (1 - y * y),)
+
+
+@operation("(*) -> (*)")
+def sigmoid(x: Array) -> Any:
+    """1 / (1 + exp(-x))."""
+    y = expit(x)
+    return y, lambda g: (g * y * (1 - y),)
+
+
+@operation("(*) -> (*)")
+def softmax(x: Array, axis: int = -1) -> Any:
+    """exp(x) divided by its sum along `axis`."""
+    y = np.exp(x - x.max(axis=axis, keepdims=True))
+    y /= y.sum(axis=axis, keepdims=True)
+    return y, lambda g: (y * (g - (g * y).sum(axis=axis, keepdims=True)),)
+
+
+@operation("(*) -> (*)")
+def log_softmax(x: Array, axis: int = -1) -> Any:
+    """Logarithm of softmax, safe for large values."""
+    shifted = x - x.max(axis=axis, keepdims=True)
+    y = shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    return y, lambda g: (g - np.exp(y) * g.sum(axis=axis, keepdims=True),)
+
+
+@operation("(*) -> (*)")
+def dropout(x: Array, p: float = 0.5, *, generator: np.random.Generator) -> Any:
+    """Zero each value with probability p and scale the others by 1 / (1 - p) (Srivastava et al. 2014)."""
+    mask = dropout_mask(x.shape, p, x.dtype, generator)
+    return x * mask, lambda g: (g * mask,)
+
+
+def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any, generator: np.random.Generator) -> Array:
+    """0 with probability p, else 1 / (1 - p). Drawn in float32 whatever the type: the same mask for the same seed."""
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout: p must be in [0, 1), got {p}")
+    kept = generator.random(shape, dtype=np.float32) >= p
+    return kept * np.asarray(1 / (1 - p), dtype)

@@ -1,0 +1,81 @@
+"""Losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from seqdl import parallel
+from seqdl.ops.registry import operation
+
+Array = np.ndarray
+
+
+@operation("(N, C), integers (N,) -> (), (N,) if not reduced")
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    *,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+    needs: tuple[bool, ...],
+) -> Any:
+    """Negative log-probability of the target classes, as torch.nn.functional.cross_entropy.
+
+    weight (C,) weighs classes, and the mean is then the weighted one; targets equal to `ignore_index` count
+    nothing; label_smoothing s mixes the target with the uniform distribution, (1 - s) and s.
+    reduction: "mean", "sum" or "none". Softmax and loss are one pass; the gradient reuses its exponentials.
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be mean, sum or none, got {reduction!r}")
+    if logits.ndim != 2 or target.shape != logits.shape[:1]:
+        raise ValueError(f"logits (N, C) and target (N,) expected, got {logits.shape} and {target.shape}")
+    rows, classes = logits.shape
+    counted = target != ignore_index
+    picked = np.where(counted, target, 0)
+    if picked.size and not (0 <= picked.min() and picked.max() < classes):
+        raise ValueError(f"targets must be in [0, {classes}), found {picked.min()} to {picked.max()}")
+    smooth = np.asarray(label_smoothing, logits.dtype)
+    class_weight = np.ones(classes, logits.dtype) if weight is None else np.asarray(weight, logits.dtype)
+    row_weight = class_weight[picked] * counted
+    probabilities = np.empty_like(logits)
+    losses = np.empty(rows, logits.dtype)
+
+    def forward(lo: int, hi: int) -> None:
+        p, at = probabilities[lo:hi], picked[lo:hi]
+        np.subtract(logits[lo:hi], logits[lo:hi].max(axis=1, keepdims=True), out=p)
+        chosen = p[np.arange(hi - lo), at]
+        shares = (p * class_weight).sum(axis=1) if label_smoothing else 0
+        np.exp(p, out=p)
+        total = p.sum(axis=1, keepdims=True)
+        p /= total
+        log_total = np.log(total[:, 0])
+        losses[lo:hi] = (1 - smooth) * row_weight[lo:hi] * (log_total - chosen)
+        if label_smoothing:
+            losses[lo:hi] += counted[lo:hi] * (smooth / classes) * (class_weight.sum() * log_total - shares)
+
+    blocks = parallel.row_blocks(rows, classes * 10)
+    parallel.run(forward, blocks)
+    scale = np.ones((), logits.dtype)
+    if reduction == "mean":  # summed in float64: the order of a sum must not cost digits
+        scale = np.asarray(1 / row_weight.sum(dtype=np.float64), logits.dtype)
+    value = losses if reduction == "none" else np.asarray(losses.sum(dtype=np.float64) * scale, logits.dtype)
+
+    def backward(g: Array) -> tuple[Array]:
+        upstream = np.broadcast_to(np.asarray(g * scale), (rows,))
+
+        def fill(lo: int, hi: int) -> None:
+            p, w = probabilities[lo:hi], (1 - smooth) * row_weight[lo:hi]
+            total = w + counted[lo:hi] * (smooth / classes) * class_weight.sum()
+            p *= (upstream[lo:hi] * total)[:, None]
+            p[np.arange(hi - lo), picked[lo:hi]] -= upstream[lo:hi] * w
+            if label_smoothing:
+                p -= (upstream[lo:hi] * counted[lo:hi] * (smooth / classes))[:, None] * class_weight
+
+        parallel.run(fill, blocks)
+        return (probabilities,)
+
+    return value, backward

@@ -1,0 +1,209 @@
+"""LSTM and GRU over whole sequences: any number of layers, one or both directions, as a single node.
+
+Shapes as in PyTorch: T steps, B sequences, D inputs, H units, L layers, S directions (1 or 2), G gates. Where
+the input is a matrix of integers (T, B), each number stands for a one-hot vector: the first product is then a
+look-up of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqdl import parallel
+from seqdl.kernels import recurrent as kernels
+from seqdl.kernels.jit import gemm_address
+from seqdl.ops.activation import dropout_mask
+from seqdl.ops.registry import operation
+from seqdl.ops.shape import add_rows
+
+Array = np.ndarray
+
+
+@operation("(T, B, D) or integers (T, B), h (L S, B, H), c (L S, B, H), weights -> (T, B, S H), h, c")
+def lstm(x: Array, h: Array, c: Array, *weights: Array | None, needs: tuple[bool, ...], **options: Any) -> Any:
+    """LSTM as torch.nn.LSTM: outputs of the last layer, final h and c of each layer and direction.
+
+    weights: for each layer and direction weight_ih (4H, D), weight_hh (4H, H), bias_ih (4H,), bias_hh (4H,),
+    gates in the order i, f, g, o; biases may be None. Options: bidirectional, dropout (between layers, with
+    `generator`).   i, f, o = sigmoid(.), g = tanh(.);  c' = f c + i g;  h' = o tanh(c')
+    """
+    return _stack(_Lstm, x, (h, c), weights, needs[0], **options)
+
+
+@operation("(T, B, D) or integers (T, B), h (L S, B, H), weights -> (T, B, S H), h")
+def gru(x: Array, h: Array, *weights: Array | None, needs: tuple[bool, ...], **options: Any) -> Any:
+    """GRU as torch.nn.GRU: outputs of the last layer, final h of each layer and direction.
+
+    weights as for lstm with 3H rows, gates in the order r, z, n.
+    r, z = sigmoid(.);  n = tanh(x_n + r (h W_hn' + b_hn));  h' = (1 - z) n + z h
+    """
+    return _stack(_Gru, x, (h,), weights, needs[0], **options)
+
+
+@dataclass
+class _Gradients:
+    """Of one layer in one direction."""
+
+    inputs: Array  # (T, B, G H): of x W_ih' + b_ih
+    recurrent: Array  # (T, B, G H): of h W_hh' + b_hh
+    states: tuple[Array, ...]  # (B, H) each: of the initial states
+
+
+class _Pass:
+    """One layer in one direction: runs forwards when made, keeps what the way back needs.
+
+    gates (T, B, G H): the inputs' product, on entry; the kernels work in it.
+    """
+
+    def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array | None, reverse: bool) -> None:
+        self.gates, self.weight_hh, self.bias_hh, self.reverse = gates, weight_hh, bias_hh, reverse
+        self.gemm = gemm_address(gates.dtype)
+
+    def _over_batch(self, kernel: Any, *arrays: Array) -> None:
+        parallel.run(
+            lambda lo, hi: kernel(self.gemm, self.gates, *arrays, self.reverse, lo, hi),
+            parallel.batch_blocks(self.gates.shape[1]),
+        )
+
+    def _states(self, initial: Array) -> Array:
+        """(T + 1, B, H) with the initial state at its end of time."""
+        states = np.empty((len(self.gates) + 1, *initial.shape), initial.dtype)
+        states[-1 if self.reverse else 0] = initial
+        return states
+
+    def _outputs(self, states: Array) -> Array:
+        return states[:-1] if self.reverse else states[1:]
+
+    def _final(self, states: Array) -> Array:
+        return states[0 if self.reverse else -1]
+
+    def before(self, states: Array) -> Array:
+        """The state that each step started from."""
+        return states[1:] if self.reverse else states[:-1]
+
+
+class _Lstm(_Pass):
+    def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array | None, reverse: bool, *initial: Array):
+        super().__init__(gates, weight_hh, bias_hh, reverse)
+        self.h, self.c = self._states(initial[0]), self._states(initial[1])
+        self._over_batch(kernels.lstm_forward, weight_hh, self.h, self.c)
+        self.out, self.final = self._outputs(self.h), (self._final(self.h), self._final(self.c))
+
+    @staticmethod
+    def input_bias(bias_ih: Array | None, bias_hh: Array | None) -> Array | None:
+        return None if bias_ih is None or bias_hh is None else bias_ih + bias_hh
+
+    def backward(self, grad_out: Array, dh: Array, dc: Array) -> _Gradients:
+        self._over_batch(kernels.lstm_backward, self.weight_hh, self.c, grad_out, dh, dc)
+        return _Gradients(self.gates, self.gates, (dh, dc))
+
+
+class _Gru(_Pass):
+    def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array | None, reverse: bool, *initial: Array):
+        super().__init__(gates, weight_hh, bias_hh, reverse)
+        self.h = self._states(initial[0])
+        self.hidden = np.empty_like(self.h[1:])
+        bias = np.zeros(len(weight_hh), gates.dtype) if bias_hh is None else bias_hh
+        self._over_batch(kernels.gru_forward, self.hidden, weight_hh, bias, self.h)
+        self.out, self.final = self._outputs(self.h), (self._final(self.h),)
+
+    @staticmethod
+    def input_bias(bias_ih: Array | None, bias_hh: Array | None) -> Array | None:
+        return bias_ih  # bias_hh belongs inside: the reset gate multiplies its last block
+
+    def backward(self, grad_out: Array, dh: Array) -> _Gradients:
+        recurrent = np.empty_like(self.gates)
+        self._over_batch(
+            kernels.gru_backward, self.hidden, self.weight_hh, self.h, grad_out, dh, recurrent
+        )
+        return _Gradients(self.gates, recurrent, (dh,))
+
+
+def _stack(
+    cell: Any,
+    x: Array,
+    initial: tuple[Array, ...],
+    weights: Sequence[Array | None],
+    needs_x: bool,
+    *,
+    bidirectional: bool = False,
+    dropout: float = 0.0,
+    generator: np.random.Generator | None = None,
+) -> Any:
+    """Layer upon layer, the outputs of both directions side by side; see lstm for the arguments."""
+    directions = 2 if bidirectional else 1
+    layers = len(weights) // 4 // directions
+    inputs: list[Array] = []
+    masks: list[Array | None] = []
+    passes: list[Any] = []
+    for layer in range(layers):
+        use_dropout = layer > 0 and dropout > 0
+        masks.append(dropout_mask(x.shape, dropout, x.dtype, generator) if use_dropout else None)
+        x = _masked(x, masks[-1])
+        inputs.append(x)
+        for k in range(layer * directions, (layer + 1) * directions):
+            w_ih, w_hh, b_ih, b_hh = weights[4 * k : 4 * k + 4]
+            gates = _input_product(x, w_ih, cell.input_bias(b_ih, b_hh))
+            passes.append(cell(gates, w_hh, b_hh, k % directions == 1, *(state[k] for state in initial)))
+        x = _side_by_side([p.out for p in passes[-directions:]])
+
+    def backward(grad: Array | None, *grad_final: Array | None) -> tuple[Array | None, ...]:
+        grad_weights: list[Array | None] = [None] * len(weights)
+        grad_states = [np.zeros_like(s) if g is None else g.copy() for s, g in zip(initial, grad_final, strict=True)]
+        grad = np.zeros_like(x) if grad is None else grad
+        for layer in reversed(range(layers)):
+            grad_x: Array | None = None
+            for direction, part in enumerate(np.split(grad, directions, axis=2)):
+                k = layer * directions + direction
+                g = passes[k].backward(np.ascontiguousarray(part), *(state[k] for state in grad_states))
+                w_ih = weights[4 * k]
+                grad_weights[4 * k : 4 * k + 4] = _weight_gradients(g, inputs[layer], passes[k], w_ih)
+                if layer > 0 or needs_x:
+                    below = _rows_product(g.inputs, w_ih)
+                    grad_x = below if grad_x is None else grad_x + below
+                passes[k] = None  # its memory is not needed any more
+            grad = None if grad_x is None else _masked(grad_x, masks[layer])
+        return grad, *grad_states, *grad_weights
+
+    return (x, *(np.stack([p.final[i] for p in passes]) for i in range(len(initial)))), backward
+
+
+def _masked(x: Array, mask: Array | None) -> Array:
+    return x if mask is None else x * mask
+
+
+def _side_by_side(outputs: list[Array]) -> Array:
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
+
+
+def _input_product(x: Array, weight_ih: Any, bias: Array | None) -> Array:
+    """x W_ih' + b for all steps at once: (T, B, D) or symbols (T, B) -> (T, B, G H)."""
+    if x.ndim == 2:
+        table = weight_ih.T.copy() if bias is None else weight_ih.T + bias
+        return table[x]
+    gates = _rows_product(x, weight_ih.T)
+    if bias is not None:
+        gates += bias
+    return gates
+
+
+def _rows_product(x: Array, weight: Any) -> Array:
+    """(T, B, D) @ (D, N) -> (T, B, N)."""
+    return parallel.matmul(x.reshape(-1, x.shape[2]), weight).reshape(*x.shape[:2], weight.shape[1])
+
+
+def _weight_gradients(g: _Gradients, x: Array, one: Any, weight_ih: Any) -> tuple[Array, Array, Array, Array]:
+    """Gradients of weight_ih, weight_hh, bias_ih, bias_hh: one product over all steps each."""
+    inputs, recurrent = (a.reshape(-1, a.shape[2]) for a in (g.inputs, g.recurrent))
+    if x.ndim == 2:
+        grad_ih = add_rows(inputs, x.reshape(-1), len(weight_ih.T)).T
+    else:
+        grad_ih = parallel.matmul(inputs.T, x.reshape(-1, x.shape[2]))
+    states = one.before(one.h)
+    grad_hh = parallel.matmul(recurrent.T, states.reshape(-1, states.shape[2]))
+    bias_ih = inputs.sum(axis=0)
+    return grad_ih, grad_hh, bias_ih, bias_ih if g.recurrent is g.inputs else recurrent.sum(axis=0)

@@ -1,0 +1,18 @@
+"""Where randomness comes from. Everything that draws takes `generator`; left out, it is the one kept here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_default = np.random.Generator(np.random.PCG64())
+
+
+def manual_seed(seed: int) -> np.random.Generator:
+    """Restart the default generator from `seed`, and return it."""
+    _default.bit_generator.state = np.random.PCG64(seed).state
+    return _default
+
+
+def default_generator() -> np.random.Generator:
+    """The generator that is used where none is given."""
+    return _default
