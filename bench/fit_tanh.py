@@ -37,11 +37,7 @@ def main() -> None:
     x = np.linspace(-limit - 2, limit + 2, 2_000_001).astype(np.float32)
     inside = np.clip(x, -limit, limit).astype(np.float32)
     square = inside * inside
-    value = (
-        inside
-        * np.polyval(p[::-1].astype(np.float32), square)
-        / np.polyval(q[::-1].astype(np.float32), square)
-    )
+    value = inside * np.polyval(p[::-1].astype(np.float32), square) / np.polyval(q[::-1].astype(np.float32), square)
     error = np.abs(value - np.tanh(x.astype(np.float64)))
     print("limit", limit)
     print("P", [f"{c:.9e}" for c in p])

@@ -32,6 +32,8 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: no parameters to optimise")
         if lr < 0:
             raise ValueError(f"{type(self).__name__}: lr must not be negative, got {lr}")
+        for parameter in self.params:  # step() needs flat views, which only row-major arrays have
+            parameter.data = np.asarray(parameter.data, order="C")
         self.state = [{name: np.zeros_like(p.data) for name in self.moments} for p in self.params]
 
     def zero_grad(self) -> None:
@@ -82,11 +84,17 @@ class SGD(Optimizer):
         super().__init__(params, lr)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("SGD: nesterov needs a momentum and no dampening")
-        self.momentum, self.dampening, self.weight_decay, self.nesterov = momentum, dampening, weight_decay, nesterov
+        self.momentum, self.dampening, self.weight_decay, self.nesterov = (
+            momentum,
+            dampening,
+            weight_decay,
+            nesterov,
+        )
 
     def _update(self, weight: Array, gradient: Array, velocity: Array, lo: int, hi: int) -> None:
+        dampening = self.dampening if self.momentum else 0.0  # it belongs to the momentum, as in PyTorch
         kernels.sgd_step(
-            weight, gradient, velocity, float(self.lr), float(self.momentum), float(self.dampening),
+            weight, gradient, velocity, float(self.lr), float(self.momentum), float(dampening),
             float(self.weight_decay), self.nesterov, self.steps == 1, lo, hi,
         )  # fmt: skip
 
@@ -141,7 +149,7 @@ def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> float:
     with parallel.single_threaded_blas():
         total = math.sqrt(sum(float(np.dot(g.ravel(), g.ravel())) for g in gradients))
     scale = max_norm / (total + 1e-6)
-    if scale < 1:
+    if scale < 1 and math.isfinite(total):
         for g in gradients:
             g *= np.asarray(scale, g.dtype)
     return total
@@ -222,10 +230,10 @@ class LinearLR(LRScheduler):
 class SequentialLR(LRScheduler):
     """One schedule after the other, changing at the milestones; each starts counting from 0."""
 
-    def __init__(
-        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[float]
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[float]) -> None:
         self.parts, self.starts = list(schedulers), [0.0, *milestones]
+        for part in self.parts:  # a part made after another one has seen a rate already reduced
+            part.base_lr = self.parts[0].base_lr
         optimizer.lr = self.parts[0].base_lr
         super().__init__(optimizer)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -80,15 +81,17 @@ def run(work: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None
             return
         if _State.pool is None:
             _State.pool = ThreadPoolExecutor(_State.threads, thread_name_prefix="seqdl")
-        for done in [_State.pool.submit(work, start, end) for start, end in blocks]:
-            done.result()
+        tasks = [_State.pool.submit(work, start, end) for start, end in blocks]
+        for error in [task.exception() for task in tasks]:  # all are done before one is raised
+            if error is not None:
+                raise error
 
 
 def split(size: int, parts: int) -> list[tuple[int, int]]:
     """Cut range(size) into at most `parts` pieces of nearly equal length, as (start, end)."""
     parts = max(1, min(parts, size))
     edges = [size * part // parts for part in range(parts + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def batch_blocks(batch: int) -> list[tuple[int, int]]:

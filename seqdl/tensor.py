@@ -73,6 +73,9 @@ class Tensor:
     __slots__ = ("__weakref__", "_index", "data", "grad", "node", "requires_grad")
     __array_priority__ = 100  # so that ndarray * Tensor asks us first
 
+    data: Array
+    grad: Array | None
+
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
         array = np.asarray(data.data if isinstance(data, Tensor) else data, dtype=dtype)
         if dtype is None and array.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic, Tensor)):
@@ -80,7 +83,7 @@ class Tensor:
         if requires_grad and array.dtype.kind != "f":
             raise TypeError(f"only floating tensors can require gradients, this one is {array.dtype}")
         self.data = array
-        self.grad: Array | None = None
+        self.grad = None
         self.requires_grad = requires_grad
         self.node: Node | None = None
         self._index = 0  # which output of its node
@@ -235,7 +238,8 @@ def _walk(root: Tensor, gradient: Array) -> None:
     def send(tensor: Tensor, gradient: Array) -> None:
         node = tensor.node
         if node is None:
-            tensor.grad = gradient.copy() if tensor.grad is None else tensor.grad + gradient
+            total = gradient if tensor.grad is None else tensor.grad + gradient
+            tensor.grad = np.array(total, order="C")  # a copy, and an array where NumPy makes a scalar
             return
         if node not in pending:
             pending[node] = [None] * node.outputs
@@ -263,9 +267,7 @@ def _undo_broadcasting(gradient: Array, parent: Tensor, name: str) -> Array:
     if gradient.shape != parent.shape:
         extra = gradient.ndim - parent.ndim
         stretched = tuple(
-            axis
-            for axis, size in enumerate(gradient.shape)
-            if axis < extra or parent.shape[axis - extra] != size
+            axis for axis, size in enumerate(gradient.shape) if axis < extra or parent.shape[axis - extra] != size
         )
         gradient = gradient.sum(axis=stretched, keepdims=True).reshape(parent.shape)
     if gradient.dtype != parent.dtype:

@@ -1,11 +1,11 @@
 """What can go wrong, as one tree. Each class carries the exit code that the command line ends with.
 
-    SeqdlError 1            failed
-    ├── UsageError 2        wrong use: an option or argument out of range
-    ├── InputError 3        input missing or malformed; says file, line or record
-    ├── ModelFileError 4    model missing, of the wrong kind, damaged or too new
-    ├── OutputError 5       cannot write
-    └── QualityError 6      a quality gate (--fail-under) was not met
+SeqdlError 1            failed
+├── UsageError 2        wrong use: an option or argument out of range
+├── InputError 3        input missing or malformed; says file, line or record
+├── ModelFileError 4    model missing, of the wrong kind, damaged or too new
+├── OutputError 5       cannot write
+└── QualityError 6      a quality gate (--fail-under) was not met
 """
 
 from __future__ import annotations

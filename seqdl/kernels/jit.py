@@ -18,7 +18,7 @@ from numba.extending import get_cython_function_address, intrinsic
 
 # "nnan" and "ninf" are left out on purpose: with them a NaN could pass unseen. error_model="numpy" drops the
 # zero-division check, which would keep every loop that divides from vectorising.
-OPTIONS: dict[str, Any] = {
+OPTIONS: Any = {
     "nogil": True,
     "error_model": "numpy",
     "fastmath": {"contract", "reassoc", "nsz", "arcp", "afn"},

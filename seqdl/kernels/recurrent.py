@@ -68,7 +68,7 @@ def add_product(gemm, a, b, transpose_b, beta, c):  # type: ignore[no-untyped-de
     one = a.dtype.type(1.0)
     itemsize = a.itemsize
     # Row-major C = A B is column-major C' = B' A', so the operands change places.
-    call_gemm(
+    call_gemm(  # type: ignore[call-arg]
         gemm, ord("T") if transpose_b else ord("N"), ord("N"), c.shape[1], c.shape[0], a.shape[1],
         one, b.ctypes.data, b.strides[0] // itemsize, a.ctypes.data, a.strides[0] // itemsize,
         c.dtype.type(beta), c.ctypes.data, c.strides[0] // itemsize,

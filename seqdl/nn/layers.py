@@ -75,9 +75,7 @@ class Conv2d(Module):
         self.bias = fresh((out_channels,), bound, generator) if bias else None
 
     def forward(self, x: Any) -> Any:
-        return ops.conv2d(
-            x, self.weight, self.bias, stride=self.stride, padding=self.padding, dilation=self.dilation
-        )
+        return ops.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding, dilation=self.dilation)
 
     def extra_repr(self) -> str:
         o, c, *size = self.weight.shape
@@ -212,10 +210,18 @@ class CrossEntropyLoss(Module):
     """Mean negative log-probability of the targets; see seqdl.ops.cross_entropy for the options."""
 
     def __init__(
-        self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+        self,
+        weight: Any = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        self.options = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
+        self.options = {
+            "ignore_index": ignore_index,
+            "reduction": reduction,
+            "label_smoothing": label_smoothing,
+        }
         self.weight = weight
 
     def forward(self, logits: Any, target: Any) -> Any:

@@ -66,7 +66,8 @@ class Module:
                     yield f"{path}.{name}" if path else name, value
 
     def parameters(self) -> Iterator[Parameter]:
-        return (parameter for _, parameter in self.named_parameters())
+        """Each parameter once, even if two modules share it."""
+        return iter(dict.fromkeys(parameter for _, parameter in self.named_parameters()))
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Parameters and buffers by dotted name, as arrays that share memory with the module."""

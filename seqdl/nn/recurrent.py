@@ -38,7 +38,12 @@ class _Recurrent(Module):
     ) -> None:
         super().__init__()
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
+        self.bias, self.batch_first, self.dropout, self.bidirectional = (
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+        )
         self.generator = generator or default_generator()
         for name, shape in self._weight_shapes():
             setattr(self, name, fresh(shape, 1 / math.sqrt(hidden_size), generator))
@@ -48,7 +53,10 @@ class _Recurrent(Module):
         for layer in range(self.num_layers):
             width = self.hidden_size * self.directions if layer else self.input_size
             for suffix in (f"l{layer}", f"l{layer}_reverse")[: self.directions]:
-                shapes += [(f"weight_ih_{suffix}", (rows, width)), (f"weight_hh_{suffix}", (rows, self.hidden_size))]
+                shapes += [
+                    (f"weight_ih_{suffix}", (rows, width)),
+                    (f"weight_hh_{suffix}", (rows, self.hidden_size)),
+                ]
                 if self.bias:
                     shapes += [(f"bias_ih_{suffix}", (rows,)), (f"bias_hh_{suffix}", (rows,))]
         return shapes
@@ -70,6 +78,8 @@ class _Recurrent(Module):
 
     def _run(self, operation: Any, x: Any, states: tuple[Any, ...] | None) -> tuple[Any, tuple[Any, ...]]:
         x = x if isinstance(x, Tensor) else Tensor(x)
+        if x.dtype.kind == "f" and not x.requires_grad:
+            x = Tensor(x.data, dtype=self.weight_hh_l0.dtype)  # type: ignore[attr-defined]
         symbols = x.dtype.kind in "iu"
         if x.ndim != (2 if symbols else 3):
             raise ValueError(f"{type(self).__name__} expects (T, B, D), or integers (T, B), got {x.shape}")

@@ -15,24 +15,28 @@ Array = np.ndarray
 @operation("(*), (*) -> (*), broadcast")
 def add(x: Array, y: Array) -> Any:
     """x + y."""
+    x, y = _alike(x, y)
     return x + y, lambda g: (g, g)
 
 
 @operation("(*), (*) -> (*), broadcast")
 def sub(x: Array, y: Array) -> Any:
     """x - y."""
+    x, y = _alike(x, y)
     return x - y, lambda g: (g, -g)
 
 
 @operation("(*), (*) -> (*), broadcast")
 def mul(x: Array, y: Array) -> Any:
     """x * y."""
+    x, y = _alike(x, y)
     return x * y, lambda g: (g * y, g * x)
 
 
 @operation("(*), (*) -> (*), broadcast")
 def div(x: Array, y: Array) -> Any:
     """x / y."""
+    x, y = _alike(x, y)
     value = x / y
     return value, lambda g: (g / y, -g * value / y)
 
@@ -75,6 +79,7 @@ def matmul(x: Array, y: Array) -> Any:
     """Matrix product of the last two axes; both operands have at least two."""
     if x.ndim < 2 or y.ndim < 2:
         raise ValueError(f"matmul needs at least two axes on both sides, got {x.shape} and {y.shape}")
+    x, y = _alike(x, y)
 
     def backward(g: Array) -> tuple[Array, Array]:
         return _product(g, y.swapaxes(-1, -2)), _product(x.swapaxes(-1, -2), g)
@@ -97,6 +102,18 @@ def linear(x: Array, weight: Array, bias: Array | None = None, *, needs: tuple[b
         return grad_x, grad_weight, g.sum(axis=0)
 
     return value.reshape(*x.shape[:-1], len(weight)), backward
+
+
+def _alike(x: Any, y: Any) -> tuple[Any, Any]:
+    """Integers beside floats take their type: of float32 and int64 NumPy would make float64."""
+    of_x, of_y = getattr(x, "dtype", None), getattr(y, "dtype", None)
+    if of_x is None or of_y is None or of_x == of_y:
+        return x, y
+    if of_x.kind == "f" and of_y.kind in "iu":
+        return x, y.astype(of_x)
+    if of_y.kind == "f" and of_x.kind in "iu":
+        return x.astype(of_y), y
+    return x, y
 
 
 def _product(x: Array, y: Array) -> Array:

@@ -80,9 +80,7 @@ def max_pool2d(
     if 2 * border[0] > size[0] or 2 * border[1] > size[1]:
         raise ValueError(f"max_pool2d: padding {border} is more than half of the kernel {size}")
     batch, channels, height, width = x.shape
-    shape = tuple(
-        _pooled(*axis, ceil_mode) for axis in zip((height, width), size, steps, border, strict=True)
-    )
+    shape = tuple(_pooled(*axis, ceil_mode) for axis in zip((height, width), size, steps, border, strict=True))
     out = np.empty((batch, channels, *shape), x.dtype)
     where = np.empty(out.shape, np.int64)
     blocks = parallel.row_blocks(batch, x[0].size * 4) if batch else []
@@ -107,9 +105,7 @@ def pair(value: Pair) -> tuple[int, int]:
 def _output_size(x: Any, weight: Any, stride: Any, padding: Any, dilation: Any) -> tuple[int, ...]:
     if x[1] != weight[1]:
         raise ValueError(f"conv2d: input {x} has {x[1]} channels, the weight {weight} expects {weight[1]}")
-    sizes = tuple(
-        (x[2 + a] + 2 * padding[a] - dilation[a] * (weight[2 + a] - 1) - 1) // stride[a] + 1 for a in (0, 1)
-    )
+    sizes = tuple((x[2 + a] + 2 * padding[a] - dilation[a] * (weight[2 + a] - 1) - 1) // stride[a] + 1 for a in (0, 1))
     if min(sizes) < 1:
         raise ValueError(f"conv2d: the kernel {weight[2:]} is larger than the input {x[2:]}")
     return sizes

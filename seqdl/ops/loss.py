@@ -36,7 +36,7 @@ def cross_entropy(
     rows, classes = logits.shape
     counted = target != ignore_index
     picked = np.where(counted, target, 0)
-    if picked.size and not (0 <= picked.min() and picked.max() < classes):
+    if picked.size and not (picked.min() >= 0 and picked.max() < classes):
         raise ValueError(f"targets must be in [0, {classes}), found {picked.min()} to {picked.max()}")
     smooth = np.asarray(label_smoothing, logits.dtype)
     class_weight = np.ones(classes, logits.dtype) if weight is None else np.asarray(weight, logits.dtype)

@@ -47,12 +47,13 @@ def batch_norm(
     column = (-1,) + (1,) * (x.ndim - 2)
     w = None if weight is None else weight.reshape(column)
     b = None if bias is None else bias.reshape(column)
+    own_figures = training or running_mean is None or running_var is None
     if not training and running_mean is not None and running_var is not None:
-        scale = (1 / np.sqrt(running_var + np.asarray(eps, x.dtype))).reshape(column)
-        normal = (x - running_mean.reshape(column)) * scale
+        scale = (1 / np.sqrt(running_var.astype(x.dtype) + np.asarray(eps, x.dtype))).reshape(column)
+        normal = (x - running_mean.astype(x.dtype).reshape(column)) * scale
     else:
         n = x.size // x.shape[1]
-        if training and n == 1:
+        if n == 1:
             raise ValueError(f"batch_norm: one value per channel has no variance, input {x.shape}")
         mean = x.mean(axis=over, keepdims=True)
         normal, scale = _normalise(x, mean, over, eps)
@@ -63,7 +64,7 @@ def batch_norm(
 
     def backward(g: Array) -> tuple[Array, Array, Array]:
         upstream = g if w is None else g * w
-        grad_x = _through(upstream, normal, scale, over) if training else upstream * scale
+        grad_x = _through(upstream, normal, scale, over) if own_figures else upstream * scale
         return grad_x, (g * normal).sum(axis=over), g.sum(axis=over)
 
     return _affine(normal, w, b), backward

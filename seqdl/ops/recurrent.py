@@ -60,10 +60,13 @@ class _Pass:
     """
 
     def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array | None, reverse: bool) -> None:
-        self.gates, self.weight_hh, self.bias_hh, self.reverse = gates, weight_hh, bias_hh, reverse
+        self.gates, self.bias_hh, self.reverse = gates, bias_hh, reverse
+        self.weight_hh = np.ascontiguousarray(weight_hh)  # the kernels hand its address to BLAS
         self.gemm = gemm_address(gates.dtype)
 
     def _over_batch(self, kernel: Any, *arrays: Array) -> None:
+        if not self.gates.size:
+            return
         parallel.run(
             lambda lo, hi: kernel(self.gemm, self.gates, *arrays, self.reverse, lo, hi),
             parallel.batch_blocks(self.gates.shape[1]),
@@ -87,15 +90,19 @@ class _Pass:
 
 
 class _Lstm(_Pass):
+    gate_blocks = 4
+
     def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array | None, reverse: bool, *initial: Array):
         super().__init__(gates, weight_hh, bias_hh, reverse)
         self.h, self.c = self._states(initial[0]), self._states(initial[1])
-        self._over_batch(kernels.lstm_forward, weight_hh, self.h, self.c)
+        self._over_batch(kernels.lstm_forward, self.weight_hh, self.h, self.c)
         self.out, self.final = self._outputs(self.h), (self._final(self.h), self._final(self.c))
 
     @staticmethod
     def input_bias(bias_ih: Array | None, bias_hh: Array | None) -> Array | None:
-        return None if bias_ih is None or bias_hh is None else bias_ih + bias_hh
+        if bias_ih is None or bias_hh is None:
+            return bias_hh if bias_ih is None else bias_ih
+        return bias_ih + bias_hh
 
     def backward(self, grad_out: Array, dh: Array, dc: Array) -> _Gradients:
         self._over_batch(kernels.lstm_backward, self.weight_hh, self.c, grad_out, dh, dc)
@@ -103,12 +110,14 @@ class _Lstm(_Pass):
 
 
 class _Gru(_Pass):
+    gate_blocks = 3
+
     def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array | None, reverse: bool, *initial: Array):
         super().__init__(gates, weight_hh, bias_hh, reverse)
         self.h = self._states(initial[0])
         self.hidden = np.empty_like(self.h[1:])
         bias = np.zeros(len(weight_hh), gates.dtype) if bias_hh is None else bias_hh
-        self._over_batch(kernels.gru_forward, self.hidden, weight_hh, bias, self.h)
+        self._over_batch(kernels.gru_forward, self.hidden, self.weight_hh, bias, self.h)
         self.out, self.final = self._outputs(self.h), (self._final(self.h),)
 
     @staticmethod
@@ -117,9 +126,7 @@ class _Gru(_Pass):
 
     def backward(self, grad_out: Array, dh: Array) -> _Gradients:
         recurrent = np.empty_like(self.gates)
-        self._over_batch(
-            kernels.gru_backward, self.hidden, self.weight_hh, self.h, grad_out, dh, recurrent
-        )
+        self._over_batch(kernels.gru_backward, self.hidden, self.weight_hh, self.h, grad_out, dh, recurrent)
         return _Gradients(self.gates, recurrent, (dh,))
 
 
@@ -137,12 +144,12 @@ def _stack(
     """Layer upon layer, the outputs of both directions side by side; see lstm for the arguments."""
     directions = 2 if bidirectional else 1
     layers = len(weights) // 4 // directions
+    _check(cell, x, initial, weights, layers * directions)
     inputs: list[Array] = []
     masks: list[Array | None] = []
     passes: list[Any] = []
     for layer in range(layers):
-        use_dropout = layer > 0 and dropout > 0
-        masks.append(dropout_mask(x.shape, dropout, x.dtype, generator) if use_dropout else None)
+        masks.append(_mask(x, dropout, generator) if layer > 0 else None)
         x = _masked(x, masks[-1])
         inputs.append(x)
         for k in range(layer * directions, (layer + 1) * directions):
@@ -154,22 +161,40 @@ def _stack(
     def backward(grad: Array | None, *grad_final: Array | None) -> tuple[Array | None, ...]:
         grad_weights: list[Array | None] = [None] * len(weights)
         grad_states = [np.zeros_like(s) if g is None else g.copy() for s, g in zip(initial, grad_final, strict=True)]
-        grad = np.zeros_like(x) if grad is None else grad
+        upstream = np.zeros_like(x) if grad is None else grad
         for layer in reversed(range(layers)):
-            grad_x: Array | None = None
-            for direction, part in enumerate(np.split(grad, directions, axis=2)):
+            grad_x = np.zeros((), x.dtype)  # of this layer's inputs, the sum over directions
+            for direction, part in enumerate(np.split(upstream, directions, axis=2)):
                 k = layer * directions + direction
                 g = passes[k].backward(np.ascontiguousarray(part), *(state[k] for state in grad_states))
                 w_ih = weights[4 * k]
                 grad_weights[4 * k : 4 * k + 4] = _weight_gradients(g, inputs[layer], passes[k], w_ih)
                 if layer > 0 or needs_x:
-                    below = _rows_product(g.inputs, w_ih)
-                    grad_x = below if grad_x is None else grad_x + below
+                    grad_x = _rows_product(g.inputs, w_ih) + grad_x if direction else _rows_product(g.inputs, w_ih)
                 passes[k] = None  # its memory is not needed any more
-            grad = None if grad_x is None else _masked(grad_x, masks[layer])
-        return grad, *grad_states, *grad_weights
+            upstream = _masked(grad_x, masks[layer])
+        return upstream if needs_x else None, *grad_states, *grad_weights
 
     return (x, *(np.stack([p.final[i] for p in passes]) for i in range(len(initial)))), backward
+
+
+def _check(cell: Any, x: Array, initial: tuple[Array, ...], weights: Sequence[Any], passes: int) -> None:
+    """Shapes and types must fit: the kernels check neither."""
+    w_hh = weights[1]
+    H, rows = w_hh.shape[1], cell.gate_blocks * w_hh.shape[1]
+    wanted = [(x, x.shape, "input")] if x.ndim == 3 else []
+    wanted += [(state, (passes, x.shape[1], H), "initial state") for state in initial]
+    for i, weight in enumerate(weights):
+        if weight is not None:
+            shape = ((rows, weight.shape[-1]), (rows, H), (rows,), (rows,))[i % 4]
+            wanted.append((weight, shape, f"weight {i}"))
+    for array, shape, name in wanted:
+        if array.shape != shape or array.dtype != w_hh.dtype:
+            raise ValueError(f"{name}: {w_hh.dtype} {shape} expected, got {array.dtype} {array.shape}")
+
+
+def _mask(x: Array, dropout: float, generator: np.random.Generator | None) -> Array | None:
+    return None if dropout == 0 or generator is None else dropout_mask(x.shape, dropout, x.dtype, generator)
 
 
 def _masked(x: Array, mask: Array | None) -> Array:

@@ -1,0 +1,89 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seqdl_data.errors import InputError, UsageError
+
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        "-t",
+        min=1,
+        show_default="all cores",
+        help="Most threads to use, BLAS included. 1 or more.",
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+
+
+def start(threads: int | None) -> None:
+    """Before any work: bound the threads, and announce the compilation if there is going to be one."""
+    from seqdl.kernels.jit import announce_compilation
+    from seqdl.parallel import set_num_threads
+
+    if threads is not None:
+        set_num_threads(threads)
+    announce_compilation()
+
+
+def say(message: str, quiet: bool = False) -> None:
+    """Talk goes to stderr."""
+    if not quiet:
+        print(f"seqdl: {message}", file=sys.stderr, flush=True)
+
+
+def read_bytes(source: str) -> bytes:
+    """The content of a file, or of standard input for "-"."""
+    if source == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise InputError(f"{source}: cannot read: {error.strerror}") from error
+
+
+def write_output(output: str, pieces: Callable[[Callable[[str], Any]], None]) -> None:
+    """Run `pieces`, which is given a function that writes text: to stdout as it comes, or to a whole file."""
+    if output == "-":
+        pieces(_to_stdout)
+        return
+    from seqdl_data.files import replacing
+
+    with replacing(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        pieces(file.write)
+
+
+def _to_stdout(text: str) -> None:
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
+def load_recipe(path: Path | None) -> dict[str, Any]:
+    """The options in a recipe, a TOML file of names and values; InputError where it is not one."""
+    import tomllib
+
+    if path is None:
+        return {}
+    try:
+        recipe = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable recipe: {error}") from error
+    return {name.replace("-", "_"): value for name, value in recipe.items()}
+
+
+def settings_from(options: dict[str, Any], recipe: dict[str, Any], *kinds: Any) -> list[Any]:
+    """Dataclasses filled from options (None: not given), else the recipe, else their defaults."""
+    values = recipe | {name: value for name, value in options.items() if value is not None}
+    known = {name for kind in kinds for name in kind.__dataclass_fields__}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise UsageError(f"the recipe has unknown options: {', '.join(unknown)}")
+    return [kind(**{k: v for k, v in values.items() if k in kind.__dataclass_fields__}) for kind in kinds]

@@ -1,0 +1,120 @@
+"""Model files: safetensors with one JSON document of metadata under the key "seqdl". No code is ever loaded.
+
+    {"schema": 1, "kind": "text", "seqdl_version": "0.1.0", "quantised": {...}, and what the kind adds}
+
+Quantised files hold int8 matrices with a float32 scale for each row, under NAME and NAME.scale, or float16.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqdl.errors import ModelFileError, unreadable
+from seqdl_data.files import write_bytes
+from seqdl_data.version import VERSION
+
+SCHEMA = 1
+KEY = "seqdl"
+SCHEMES = ("float32", "float16", "int8")
+Array = np.ndarray
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    kind: str,
+    arrays: dict[str, Array],
+    metadata: dict[str, Any],
+    scheme: str = "float32",
+) -> None:
+    """Write a model, whole or not at all; OutputError if that fails.
+
+    scheme: "float32" as is, "float16", or "int8": matrices by row, everything else float16 (checkpoints of a
+    training hold further arrays and are always "float32").
+    """
+    from safetensors.numpy import save
+
+    stored = {name: np.ascontiguousarray(a) for name, a in _quantise(arrays, scheme).items()}
+    document = {**metadata, "schema": SCHEMA, "kind": kind, "seqdl_version": VERSION, "quantised": scheme}
+    write_bytes(path, save(stored, metadata={KEY: json.dumps(document, ensure_ascii=False)}))
+
+
+def load_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The arrays (float32 where they were quantised) and the metadata of a model of this kind.
+
+    ModelFileError, which says what to do, for a file that is missing, damaged, foreign, of another kind or
+    written by a newer seqdl.
+    """
+    metadata = read_metadata(path)
+    if metadata.get("kind") != kind:
+        raise ModelFileError(f"{path}: this is a model of kind {metadata.get('kind')!r}, expected {kind!r}")
+    return _dequantise(_read_arrays(path), metadata), metadata
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The metadata alone, without reading the weights."""
+    metadata = _open(path, lambda file: file.metadata() or {})
+    if KEY not in metadata:
+        raise ModelFileError(f"{path}: a safetensors file, but not a model of seqdl (no metadata {KEY!r})")
+    try:
+        document = json.loads(metadata[KEY])
+        schema = int(document["schema"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path}: damaged metadata ({error}); fetch or train the model again") from error
+    if schema > SCHEMA:
+        raise ModelFileError(
+            f"{path}: written by a newer seqdl ({document.get('seqdl_version')}, schema {schema}); "
+            f"this one ({VERSION}) reads schema {SCHEMA}: upgrade seqdl"
+        )
+    return document
+
+
+def _read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
+    return _open(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+
+
+def _open(path: str | os.PathLike[str], read: Any) -> Any:
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).exists():
+        raise ModelFileError(f"{path}: no such model file; train one with 'seqdl train' or check the name")
+    try:
+        with safe_open(os.fspath(path), framework="numpy") as file:
+            return read(file)
+    except SafetensorError as error:
+        raise ModelFileError(f"{path}: damaged, or not a safetensors file: {error}") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def quantise_rows(weight: Array) -> tuple[Array, Array]:
+    """int8 values (R, C) and float32 scales (R,), so that values * scales[:, None] is nearest to weight."""
+    scale = np.abs(weight).max(axis=1).astype(np.float32) / np.float32(127)
+    scale[scale == 0] = 1
+    return np.rint(weight / scale[:, None]).astype(np.int8), scale
+
+
+def _quantise(arrays: dict[str, Array], scheme: str) -> dict[str, Array]:
+    if scheme == "float32":
+        return arrays
+    stored: dict[str, Array] = {}
+    for name, array in arrays.items():
+        if scheme == "int8" and array.ndim == 2:
+            stored[name], stored[f"{name}.scale"] = quantise_rows(array)
+        else:
+            stored[name] = array.astype(np.float16)
+    return stored
+
+
+def _dequantise(arrays: dict[str, Array], metadata: dict[str, Any]) -> dict[str, Array]:
+    if metadata.get("quantised", "float32") == "float32":
+        return arrays
+    return {
+        name: array.astype(np.float32) * (arrays[f"{name}.scale"][:, None] if array.dtype == np.int8 else 1)
+        for name, array in arrays.items()
+        if not name.endswith(".scale")
+    }

@@ -1,0 +1,201 @@
+"""CharModel: a network, its vocabulary and what is known about it. Load once, use often."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from seqdl import modelfile
+from seqdl.errors import ModelFileError, UsageError
+from seqdl.kernels import generation as kernels
+from seqdl.nn.module import StateError
+from seqdl.text.network import CELLS, CharNetwork
+from seqdl.text.sampling import SamplingOptions
+from seqdl.text.scoring import surprisal
+from seqdl.text.vocabulary import Vocabulary, vocabulary_from
+
+Array = np.ndarray
+KIND = "text"
+SHIPPED = "shakespeare"
+CHUNK = 16  # symbols between two looks at stop strings; small, so that a stream flows
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of generated text, with its symbols and the log-probability (nats) of each under the model itself."""
+
+    text: str
+    symbols: list[int]
+    logprobs: list[float]
+
+
+@dataclass
+class CharModel:
+    """A character model. `card` is the metadata of its file: training, data, metrics.
+
+    >>> model = CharModel.load()
+    >>> "".join(piece.text for piece in model.generate("ROMEO:", length=5, seed=1)) != ""
+    True
+    """
+
+    network: CharNetwork
+    vocabulary: Vocabulary
+    card: dict[str, Any] = field(default_factory=dict)
+    _packed: kernels.Weights | None = field(default=None, repr=False)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> Self:
+        """From a file, or from a run's folder (its best); without a path the model that ships with seqdl."""
+        arrays, metadata = modelfile.load_model(model_path(path), KIND)
+        try:
+            vocabulary = vocabulary_from(metadata["vocabulary"])
+            architecture = metadata["architecture"]
+            if architecture["cell"] not in CELLS:
+                raise ModelFileError(f"{path}: unknown cell {architecture['cell']!r}: upgrade seqdl")
+            network = CharNetwork(vocabulary.size, **architecture)
+            network.load_state_dict({k: v for k, v in arrays.items() if not k.startswith("training.")})
+        except (KeyError, TypeError, StateError) as error:
+            raise ModelFileError(f"{path}: damaged model file: {error}") from error
+        return cls(network.eval(), vocabulary, metadata)
+
+    def save(self, path: str | os.PathLike[str], scheme: str = "float32") -> None:
+        """Write the model; scheme as in seqdl.modelfile.save_model."""
+        modelfile.save_model(path, KIND, self.network.state_dict(), self.metadata(), scheme)
+
+    def metadata(self) -> dict[str, Any]:
+        own = {"architecture": self.network.architecture, "vocabulary": self.vocabulary.metadata()}
+        return self.card | own
+
+    def generate(
+        self,
+        prompt: str | bytes = "",
+        length: int = 200,
+        *,
+        seed: int | None = None,
+        options: SamplingOptions | None = None,
+        stop: Sequence[str] = (),
+    ) -> Iterator[Piece]:
+        """Continue `prompt` by at most `length` symbols, in pieces that never cut a UTF-8 character.
+
+        Ends before the first of the `stop` strings. Without a prompt the text begins after a newline. The same
+        seed gives the same text; without one it is drawn (`generate` cannot tell you which: draw it yourself).
+        UsageError for a negative length.
+        """
+        if length < 0:
+            raise UsageError(f"--length must not be negative, got {length}")
+        options = options or SamplingOptions()
+        raw = prompt.encode() if isinstance(prompt, str) else prompt
+        begun = self.vocabulary.encode(raw or b"\n")
+        draw = np.random.default_rng(new_seed() if seed is None else seed)
+        return _without_stops(_decoded(self._chunks(begun, length, draw, options), self.vocabulary), stop)
+
+    def _chunks(
+        self, begun: Array, length: int, draw: np.random.Generator, options: SamplingOptions
+    ) -> Iterator[tuple[Array, Array]]:
+        weights = self._weights()
+        H, dtype = weights.weight_hh.shape[2], weights.weight_hh.dtype
+        h = np.zeros((len(weights.weight_hh), H), dtype)
+        c = np.zeros((len(h) if self.network.architecture["cell"] == "lstm" else 0, H), dtype)
+        logits = np.empty(len(weights.decoder), dtype)
+        kernels.read(weights, begun.astype(np.int64), h, c, logits)
+        recent = np.full(options.repeat_last_n, -1, np.int64)
+        known = begun[len(begun) - min(len(begun), len(recent)) :]
+        recent[len(recent) - len(known) :] = known
+        for start in range(0, length, CHUNK):
+            size = min(CHUNK, length - start)
+            symbols, nats = np.empty(size, np.int64), np.empty(size)
+            kernels.write(
+                weights, h, c, logits, self.vocabulary.allowed(), options.for_kernel(),
+                recent, draw.random(size), symbols, nats,
+            )  # fmt: skip
+            yield symbols, nats
+
+    def _weights(self) -> kernels.Weights:
+        if self._packed is None:
+            self._packed = pack(self.network)
+        return self._packed
+
+    def surprisal(self, text: str | bytes, lanes: int | None = None) -> Array:
+        """Nats (N - 1,) of each symbol after the first; see seqdl.text.scoring.surprisal."""
+        raw = text.encode() if isinstance(text, str) else text
+        return surprisal(self.network, self.vocabulary.encode(raw), lanes)
+
+
+def new_seed() -> int:
+    """A seed that nobody chose, small enough to type."""
+    return secrets.randbelow(1 << 32)
+
+
+def model_path(path: str | os.PathLike[str] | None) -> Path:
+    """The file meant: a run's folder means its best, nothing means the shipped one."""
+    if path is None:
+        return Path(str(resources.files("seqdl") / "models" / f"{SHIPPED}.safetensors"))
+    path = Path(path)
+    return path / "best.safetensors" if path.is_dir() else path
+
+
+def pack(network: CharNetwork) -> kernels.Weights:
+    """Lay out a network's weights as the generation kernels read them."""
+    rnn, decoder = network.rnn, network.decoder
+    layers = range(rnn.num_layers)
+    assert decoder.bias is not None  # CharNetwork makes it with one
+
+    def stacked(name: str) -> Array:
+        return np.stack([getattr(rnn, f"{name}_l{k}").data for k in layers])
+
+    first = rnn.weight_ih_l0.data.T + rnn.bias_ih_l0.data
+    above = np.zeros_like(stacked("weight_hh"))
+    for k in layers[1:]:
+        above[k] = getattr(rnn, f"weight_ih_l{k}").data
+    return kernels.Weights(
+        np.ascontiguousarray(first), above, stacked("weight_hh"), stacked("bias_ih"), stacked("bias_hh"),
+        decoder.weight.data, decoder.bias.data,
+    )  # fmt: skip
+
+
+def _decoded(chunks: Iterator[tuple[Array, Array]], vocabulary: Vocabulary) -> Iterator[Piece]:
+    """Text for the symbols. Bytes that end inside a character wait for the rest of it; at the end they go.
+
+    Bytes that are not UTF-8 become U+FFFD.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    symbols: list[int] = []
+    nats: list[float] = []
+    for chunk, losses in chunks:
+        symbols += chunk.tolist()
+        nats += losses.tolist()
+        text = decoder.decode(vocabulary.decode(chunk.tolist()))
+        if not decoder.getstate()[0]:
+            yield Piece(text, symbols, [-n for n in nats])
+            symbols, nats = [], []
+        elif text:
+            waiting = len(decoder.getstate()[0])
+            yield Piece(text, symbols[:-waiting], [-n for n in nats[:-waiting]])
+            symbols, nats = symbols[-waiting:], nats[-waiting:]
+
+
+def _without_stops(pieces: Iterator[Piece], stop: Sequence[str]) -> Iterator[Piece]:
+    """Hold text back while it might be the beginning of a stop string; end before the first that is complete.
+
+    The piece in which the text ends keeps the symbols and log-probabilities of all that was generated in it.
+    """
+    held = Piece("", [], [])
+    for piece in pieces:
+        held = Piece(held.text + piece.text, held.symbols + piece.symbols, held.logprobs + piece.logprobs)
+        found = [at for at in (held.text.find(s) for s in stop if s) if at >= 0]
+        if found:
+            yield Piece(held.text[: min(found)], held.symbols, held.logprobs)
+            return
+        if not any(held.text.endswith(s[:n]) for s in stop for n in range(1, len(s))):
+            yield held
+            held = Piece("", [], [])
+    if held.text:
+        yield held

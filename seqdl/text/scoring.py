@@ -1,0 +1,62 @@
+"""How surprised a model is by a text: nats for each symbol, in one deterministic pass with carried state."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqdl import ops
+from seqdl.parallel import single_threaded_blas
+from seqdl.tensor import Tensor, no_grad
+from seqdl.text.network import CharNetwork
+
+Array = np.ndarray
+STEPS = 128  # symbols of each lane in one go
+WARM_UP = 256  # symbols that each lane but the first reads before its part, so that its state is as good
+SHORTEST_LANE = 1024
+MOST_LANES = 64
+
+
+def surprisal(network: CharNetwork, symbols: Array, lanes: int | None = None) -> Array:
+    """Nats (N - 1,) float32 of each symbol after the first, given all before it.
+
+    A long text is cut into lanes that run side by side, each warmed up on the 256 symbols before it; with
+    lanes=1 it is one stream. The default depends on the length alone. Dropout is off meanwhile.
+    """
+    count = len(symbols) - 1
+    if count < 1:
+        return np.empty(0, np.float32)
+    lanes = min(MOST_LANES, max(1, count // SHORTEST_LANE)) if lanes is None else lanes
+    length = -(-count // lanes)
+    starts = np.arange(lanes) * length
+    nats = np.empty((length, lanes), np.float32)
+    was_training = network.training
+    network.eval()
+    with no_grad(), single_threaded_blas():
+        state = _warm_state(network, symbols, starts)
+        for first in range(0, length, STEPS):
+            last = min(first + STEPS, length)
+            at = np.minimum(np.arange(first, last)[:, None] + starts, count - 1)  # the last lane may be shorter
+            logits, state = network(symbols[at].astype(np.int64), state)
+            nats[first:last] = _losses(logits, symbols[at + 1]).reshape(at.shape)
+    network.train(was_training)
+    return nats.T.reshape(-1)[:count]
+
+
+def _warm_state(network: CharNetwork, symbols: Array, starts: Array) -> tuple[Tensor, ...]:
+    """The states of the lanes after the symbols before their starts; the first lane starts from zero."""
+    state = network.zero_state(len(starts))
+    if len(starts) > 1:
+        before = np.arange(-WARM_UP, 0)[:, None] + starts
+        _, state = network(symbols[np.maximum(before, 0)].astype(np.int64), state)
+        for part in state:
+            part.data[:, 0] = 0
+    return state
+
+
+def _losses(logits: Tensor, targets: Array) -> Array:
+    return ops.cross_entropy(logits, targets.reshape(-1).astype(np.int64), reduction="none").data
+
+
+def mean_surprisal(network: CharNetwork, symbols: Array) -> float:
+    """Nats a symbol over the whole text."""
+    return float(np.mean(surprisal(network, symbols), dtype=np.float64))

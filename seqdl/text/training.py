@@ -1,0 +1,223 @@
+"""Training a character model: stateful truncated backpropagation over parallel streams of one corpus."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqdl import ops
+from seqdl.errors import InputError, UsageError
+from seqdl.machine import machine
+from seqdl.random import generator_state, restore_generator
+from seqdl.tensor import Tensor
+from seqdl.text.corpus import Corpus, read_corpus
+from seqdl.text.model import CharModel
+from seqdl.text.network import CELLS, CharNetwork
+from seqdl.text.scoring import mean_surprisal
+from seqdl.text.vocabulary import Vocabulary
+from seqdl.training import checkpoint
+from seqdl.training.loop import Report, Settings, Trainer
+from seqdl.training.runlog import RunLog
+
+Array = np.ndarray
+Watcher = Callable[[Report], None]
+SAMPLE_LENGTH = 200
+SAMPLE_SEED = 1
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """The network and its diet. Each batch is `batch` streams of `window` symbols."""
+
+    cell: str = "lstm"
+    hidden: int = 256
+    layers: int = 1
+    dropout: float = 0.0
+    batch: int = 32
+    window: int = 64
+    vocabulary: str = "bytes"
+    valid_fraction: float = 0.1
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        faults = [
+            (self.cell not in CELLS, f"--cell must be one of {', '.join(CELLS)}"),
+            (self.vocabulary not in ("bytes", "characters"), "--vocabulary must be bytes or characters"),
+            (min(self.hidden, self.layers, self.batch, self.window) < 1, "sizes must be at least 1"),
+            (not 0 <= self.dropout < 1, "--dropout must be in [0, 1)"),
+            (not 0 < self.valid_fraction < 1, "--valid-fraction must be between 0 and 1"),
+        ]
+        for fault, message in faults:
+            if fault:
+                raise UsageError(message)
+
+
+class TextTask:
+    """Batches of a corpus for the training loop. The corpus is cut into `batch` streams read side by side.
+
+    The state of each stream is carried from window to window. Each pass begins at a random offset, so that
+    the windows' edges move; state and position are part of the checkpoint.
+    """
+
+    def __init__(self, corpus: Corpus, settings: TextSettings, weights: Mapping[str, Array] | None = None) -> None:
+        self.corpus, self.settings = corpus, settings
+        self.batch = min(settings.batch, (len(corpus.train) - 1) // (settings.window + 1))
+        if self.batch < 1:
+            raise InputError(
+                f"the corpus has {len(corpus.train)} symbols for training, too few for one window of "
+                f"{settings.window}; give more text or a smaller --window"
+            )
+        if len(corpus.valid) < 2:
+            raise InputError("fewer than two symbols are left for validation; give more text")
+        self.generator = np.random.default_rng(settings.seed)
+        self.network = CharNetwork(
+            corpus.vocabulary.size,
+            settings.cell,
+            settings.hidden,
+            settings.layers,
+            settings.dropout,
+            self.generator,
+        )
+        if weights is not None:
+            self.network.load_state_dict(weights)
+        self.starts = np.arange(self.batch) * (len(corpus.train) // self.batch)
+        self.length = len(corpus.train) // self.batch
+        self.about: dict[str, Any] = {}
+        self._begin_pass()
+
+    def _begin_pass(self) -> None:
+        spare = self.length - self.settings.window - 1
+        self.position = int(self.generator.integers(0, max(1, min(self.settings.window, spare))))
+        self.carried = self.network.zero_state(self.batch)
+
+    def steps_per_epoch(self) -> int:
+        return max(1, (self.length - 1) // self.settings.window)
+
+    def batch_loss(self) -> tuple[Tensor, int]:
+        if self.position + self.settings.window + 1 > self.length:
+            self._begin_pass()
+        at = np.arange(self.position, self.position + self.settings.window + 1)[:, None] + self.starts
+        symbols = self.corpus.train[at].astype(np.int64)
+        self.position += self.settings.window
+        logits, state = self.network(symbols[:-1], self.carried)
+        self.carried = tuple(part.detach() for part in state)
+        return ops.cross_entropy(logits, symbols[1:].reshape(-1)), symbols[1:].size
+
+    def validate(self) -> float:
+        return mean_surprisal(self.network, self.corpus.valid)
+
+    def sample(self) -> str:
+        pieces = CharModel(self.network, self.corpus.vocabulary).generate("", SAMPLE_LENGTH, seed=SAMPLE_SEED)
+        return "".join(piece.text for piece in pieces)
+
+    def state(self) -> dict[str, Array]:
+        carried = {f"carried{i}": part.data for i, part in enumerate(self.carried)}
+        return carried | {"position": np.array(self.position), "generator": generator_state(self.generator)}
+
+    def restore(self, state: dict[str, Array]) -> None:
+        self.position = int(state["position"])
+        self.carried = tuple(Tensor(state[f"carried{i}"].copy()) for i in range(len(self.carried)))
+        restore_generator(self.generator, state["generator"])
+
+    def card(self) -> dict[str, Any]:
+        return {
+            "text": asdict(self.settings),
+            "vocabulary": self.corpus.vocabulary.metadata(),
+            "data": {"sha256": self.corpus.sha256, "bytes": self.corpus.bytes, "split": self.corpus.split},
+            **self.about,
+        }
+
+    def save_model(self, path: Path, metrics: dict[str, Any]) -> None:
+        if "validation_loss" in metrics:
+            nats = metrics["validation_loss"]
+            per_byte = len(self.corpus.valid) / self.corpus.valid_bytes / math.log(2)
+            metrics = metrics | {
+                "nats_per_symbol": nats,
+                "bits_per_byte": nats * per_byte,
+                "split": "validation",
+            }
+        CharModel(self.network, self.corpus.vocabulary, {"training": self.card(), "metrics": metrics}).save(path)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended: done, interrupted or stopped early; where its files are; its best validation."""
+
+    ended: str
+    folder: Path
+    nats: float
+
+
+def train_text(
+    paths: Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    settings: Settings | None = None,
+    text: TextSettings | None = None,
+    *,
+    init_from: str | os.PathLike[str] | None = None,
+    watch: Watcher = lambda report: None,
+    command: str = "",
+) -> Outcome:
+    """Train a new model on a corpus; files go to `folder`, the log to runs.sqlite beside it.
+
+    init_from: a model whose weights to start from; network and vocabulary are then its own. UsageError if the
+    folder holds a run already; InputError for a corpus that is empty or too short.
+    """
+    folder, settings, text = Path(folder), settings or Settings(), text or TextSettings()
+    if (folder / "last.safetensors").exists():
+        raise UsageError(f"{folder}: holds a run already; continue it with --resume {folder} or choose another -o")
+    vocabulary: Vocabulary | str = text.vocabulary
+    weights = None
+    if init_from is not None:
+        start = CharModel.load(init_from)
+        text = TextSettings(**{**asdict(text), **start.network.architecture, "vocabulary": start.vocabulary.kind})
+        vocabulary, weights = start.vocabulary, start.network.state_dict()
+    task = TextTask(read_corpus(paths, vocabulary, text.valid_fraction), text, weights)
+    task.about = {"paths": [os.fspath(p) for p in paths], "command": command}
+    log = RunLog.create(
+        _log_path(folder),
+        name=folder.name,
+        kind="text",
+        command=command,
+        config=asdict(settings) | asdict(text),
+        machine=machine(),
+    )
+    return _run(Trainer(task, settings, folder, log, watch))
+
+
+def resume_text(folder: str | os.PathLike[str], *, watch: Watcher = lambda report: None) -> Outcome:
+    """Continue a run from its last checkpoint, to the same weights as if it had never stopped.
+
+    ModelFileError if there is no checkpoint; InputError if the corpus is not the one it was trained on.
+    """
+    folder = Path(folder)
+    snapshot, metadata = checkpoint.load(folder / "last.safetensors")
+    card, settings = metadata["card"], Settings(**metadata["settings"])
+    text = TextSettings(**card["text"])
+    if "-" in card["paths"]:
+        raise InputError(f"{folder}: was trained on standard input, which is gone; resuming needs files")
+    corpus = read_corpus(card["paths"], text.vocabulary, text.valid_fraction)
+    if corpus.sha256 != card["data"]["sha256"]:
+        raise InputError(f"{', '.join(card['paths'])}: changed since the run began; resume needs the same corpus")
+    task = TextTask(corpus, text)
+    task.about = {key: card[key] for key in ("paths", "command")}
+    log = RunLog.resume(_log_path(folder), folder.name, int(snapshot["progress/step"]))
+    trainer = Trainer(task, settings, folder, log, watch)
+    trainer.restore(snapshot)
+    return _run(trainer)
+
+
+def _run(trainer: Trainer) -> Outcome:
+    with trainer.log:
+        ended = trainer.run()
+    return Outcome(ended, trainer.folder, trainer.progress.best)
+
+
+def _log_path(folder: Path) -> Path:
+    return folder.absolute().parent / "runs.sqlite"

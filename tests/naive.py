@@ -1,0 +1,201 @@
+"""Slow twins of the kernels: each written from its formula, with loops, in the plainest way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+Array = np.ndarray
+
+TANH_BOUND = 4e-7  # documented in seqdl/kernels/recurrent.py: absolute error of tanh and sigmoid in float32
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm_layer(gates: Array, w_hh: Array, h: Array, c: Array, reverse: bool = False) -> tuple[Array, Array]:
+    """h and c after each step (T, B, H), from x W_ih' + b (T, B, 4H) and the initial h, c (B, H)."""
+    all_h, all_c = np.empty((2, *gates.shape[:2], h.shape[1]))
+    for t in _times(gates, reverse):
+        i, f, g, o = np.split(gates[t] + h @ w_hh.T, 4, axis=1)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        all_h[t], all_c[t] = h, c
+    return all_h, all_c
+
+
+def gru_layer(gates: Array, w_hh: Array, b_hh: Array, h: Array, reverse: bool = False) -> tuple[Array, Array, Array]:
+    """h after each step (T, B, H), the activated gates (T, B, 3H), and h W_hn' + b_hn (T, B, H)."""
+    H = h.shape[1]
+    all_h, hidden = np.empty((2, *gates.shape[:2], H))
+    activated = np.empty(gates.shape)
+    for t in _times(gates, reverse):
+        recurrent = h @ w_hh.T + b_hh
+        r = sigmoid(gates[t, :, :H] + recurrent[:, :H])
+        z = sigmoid(gates[t, :, H : 2 * H] + recurrent[:, H : 2 * H])
+        n = np.tanh(gates[t, :, 2 * H :] + r * recurrent[:, 2 * H :])
+        h = (1 - z) * n + z * h
+        all_h[t], activated[t], hidden[t] = h, np.hstack([r, z, n]), recurrent[:, 2 * H :]
+    return all_h, activated, hidden
+
+
+def _times(gates: Array, reverse: bool) -> list[int]:
+    return list(range(len(gates)))[:: -1 if reverse else 1]
+
+
+def lstm(x: Array, h: Array, c: Array, weights: Sequence[Array], directions: int) -> tuple[Array, ...]:
+    """A stack of LSTM layers as torch.nn.LSTM: out (T, B, S H), final h and c (L S, B, H)."""
+    final_h, final_c = [], []
+    for layer in range(len(weights) // 4 // directions):
+        outputs = []
+        for direction in range(directions):
+            k = layer * directions + direction
+            w_ih, w_hh, b_ih, b_hh = weights[4 * k : 4 * k + 4]
+            all_h, all_c = lstm_layer(x @ w_ih.T + b_ih + b_hh, w_hh, h[k], c[k], direction == 1)
+            outputs.append(all_h)
+            final_h.append(all_h[0 if direction else -1])
+            final_c.append(all_c[0 if direction else -1])
+        x = np.concatenate(outputs, axis=2)
+    return x, np.stack(final_h), np.stack(final_c)
+
+
+def gru(x: Array, h: Array, weights: Sequence[Array], directions: int) -> tuple[Array, ...]:
+    """A stack of GRU layers as torch.nn.GRU: out (T, B, S H) and the final h (L S, B, H)."""
+    final = []
+    for layer in range(len(weights) // 4 // directions):
+        outputs = []
+        for direction in range(directions):
+            k = layer * directions + direction
+            w_ih, w_hh, b_ih, b_hh = weights[4 * k : 4 * k + 4]
+            all_h = gru_layer(x @ w_ih.T + b_ih, w_hh, b_hh, h[k], direction == 1)[0]
+            outputs.append(all_h)
+            final.append(all_h[0 if direction else -1])
+        x = np.concatenate(outputs, axis=2)
+    return x, np.stack(final)
+
+
+def pixel(image: Array, row: int, column: int) -> float:
+    """Zero outside of the image."""
+    inside = 0 <= row < image.shape[0] and 0 <= column < image.shape[1]
+    return image[row, column] if inside else 0.0
+
+
+def conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+) -> Array:
+    """out[b, o, p, q] = bias[o] + sum by c, i, j of w[o, c, i, j] x[b, c, p s - P + i d, q s - P + j d]."""
+    (B, C, *image), (O, _, *kernel) = x.shape, weight.shape
+    size = [(image[a] + 2 * padding[a] - dilation[a] * (kernel[a] - 1) - 1) // stride[a] + 1 for a in (0, 1)]
+    out = np.empty((B, O, *size))
+    for b, o, p, q in np.ndindex(*out.shape):
+        out[b, o, p, q] = bias[o]
+        for c, i, j in np.ndindex(C, *kernel):
+            row = p * stride[0] - padding[0] + i * dilation[0]
+            column = q * stride[1] - padding[1] + j * dilation[1]
+            out[b, o, p, q] += weight[o, c, i, j] * pixel(x[b, c], row, column)
+    return out
+
+
+def pool_starts(length: int, size: int, stride: int, padding: int, ceil_mode: bool) -> list[int]:
+    """Where windows begin. Whole ones; ceil_mode adds one that hangs over, if it begins before the end."""
+    starts = [s for s in range(-padding, length + padding, stride) if s + size <= length + padding]
+    after = starts[-1] + stride if starts else -padding
+    covered = starts[-1] + size if starts else -padding
+    if ceil_mode and covered < length + padding and after < length:
+        starts.append(after)
+    return starts
+
+
+def max_pool2d(
+    x: Array, size: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int], ceil_mode: bool
+) -> tuple[Array, Array]:
+    """Largest value of each window, and row * W + column of the first place that holds it."""
+    H, W = x.shape[2:]
+    rows = pool_starts(H, size[0], stride[0], padding[0], ceil_mode)
+    columns = pool_starts(W, size[1], stride[1], padding[1], ceil_mode)
+    out = np.empty((*x.shape[:2], len(rows), len(columns)))
+    where = np.empty(out.shape, np.int64)
+    for b, c, p, q in np.ndindex(*out.shape):
+        places = [
+            (i, j)
+            for i in range(rows[p], rows[p] + size[0])
+            for j in range(columns[q], columns[q] + size[1])
+            if 0 <= i < H and 0 <= j < W
+        ]
+        i, j = max(places, key=lambda place: x[b, c, *place])  # the first of equals
+        out[b, c, p, q], where[b, c, p, q] = x[b, c, i, j], i * W + j
+    return out, where
+
+
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Array:
+    """-sum over classes k of w_k q_k log p_k, q = (1 - s) onehot + s / C; mean: by the targets' weights."""
+    classes = logits.shape[1]
+    w = np.ones(classes) if weight is None else weight
+    losses, counted = [], 0.0
+    for row, wanted in zip(logits, target, strict=True):
+        loss = 0.0
+        if wanted != ignore_index:
+            counted += w[wanted]
+            log_total = math.log(sum(math.exp(v) for v in row))
+            for k in range(classes):
+                q = (1 - label_smoothing) * (k == wanted) + label_smoothing / classes
+                loss -= w[k] * q * (row[k] - log_total)
+        losses.append(loss)
+    if reduction == "none":
+        return np.array(losses)
+    return np.array(sum(losses) / (counted if reduction == "mean" else 1))
+
+
+def sgd_step(
+    w: Array,
+    g: Array,
+    v: Array | None,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    decay: float,
+    nesterov: bool,
+) -> tuple[Array, Array]:
+    """New weight and velocity; no velocity (None) at the first step."""
+    g = g + decay * w
+    v = g if v is None else momentum * v + (1 - dampening) * g
+    return w - lr * (g + momentum * v if nesterov else v), v
+
+
+def adam_step(
+    w: Array, g: Array, m: Array, v: Array, t: int, lr: float, b1: float, b2: float, eps: float,
+    l2: float = 0.0, decay: float = 0.0,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """New weight and moments of Adam (l2) or AdamW (decay), t = 1 at the first step."""
+    w = w - lr * decay * w
+    g = g + l2 * w
+    m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
+    return w - lr * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps), m, v
+
+
+def slopes(function: Callable[[], float], x: Array, eps: float = 1e-6) -> Array:
+    """Central differences of function() by each element of x, which it reads."""
+    result = np.empty(x.shape)
+    for at in np.ndindex(*x.shape):
+        kept = x[at]
+        x[at] = kept + eps
+        above = function()
+        x[at] = kept - eps
+        result[at] = (above - function()) / (2 * eps)
+        x[at] = kept
+    return result

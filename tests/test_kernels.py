@@ -1,0 +1,451 @@
+"""Every kernel against its slow twin in naive.py. What a kernel must fill is NaN before the call."""
+
+from __future__ import annotations
+
+import sys
+
+import naive
+import numba
+import numpy as np
+import pytest
+
+from seqdl import ops
+from seqdl.kernels import convolution, embedding, optimiser, recurrent
+from seqdl.kernels.jit import KERNELS, OPTIONS, gemm_address
+
+TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> np.dtype:
+    return np.dtype(request.param)
+
+
+def close(ours: np.ndarray, twin: np.ndarray) -> None:
+    """Equal within rounding of our type; NaN, a forgotten cell, is never equal."""
+    tolerance = TOLERANCE[ours.dtype.name]
+    np.testing.assert_allclose(ours, twin, rtol=tolerance, atol=tolerance, equal_nan=False)
+
+
+def draw(*shape: int, dtype: np.dtype, seed: int = 0) -> np.ndarray:
+    """Normal numbers that float32 can hold, so that twin and kernel read the same."""
+    return np.random.default_rng([seed, *shape]).normal(size=shape).astype(np.float32).astype(dtype)
+
+
+def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
+    """(T + 1, B, H): NaN but for the initial state."""
+    array = np.full((steps + 1, *initial.shape), np.nan, initial.dtype)
+    array[-1 if reverse else 0] = initial
+    return array
+
+
+def test_every_kernel_has_a_test_here() -> None:
+    modules = {m.__name__ for m in (convolution, embedding, optimiser, recurrent)}
+    names = {k.__name__ for k in KERNELS if k.__module__ in modules}
+    tests = " ".join(name for name in vars(sys.modules[__name__]) if name.startswith("test_"))
+    assert {name for name in names if f"test_{name}_" not in tests + "_"} == set()
+
+
+# add_product
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+def test_add_product_is_a_matrix_product(dtype, transposed, beta) -> None:
+    a, b, c = draw(3, 5, dtype=dtype), draw(5, 4, dtype=dtype), draw(3, 4, dtype=dtype)
+    wanted = a @ b + beta * c
+    if beta == 0:
+        c[:] = np.nan
+    recurrent.add_product(gemm_address(dtype), a, b.T.copy() if transposed else b, transposed, beta, c)
+    close(c, wanted)
+
+
+def test_add_product_touches_only_its_block_of_a_wider_array(dtype) -> None:
+    wide = np.full((3, 6), np.nan, dtype)
+    a, b = draw(3, 5, dtype=dtype), draw(5, 2, dtype=dtype)
+    recurrent.add_product(gemm_address(dtype), a, b, False, 0.0, wide[:, 2:4])
+    close(wide[:, 2:4].copy(), a @ b)
+    assert np.isnan(wide[:, [0, 1, 4, 5]]).all()
+
+
+# LSTM and GRU: T steps, B sequences, 3 units
+
+SHAPES = pytest.mark.parametrize(("T", "B"), [(4, 3), (1, 2), (3, 1)])
+DIRECTIONS = pytest.mark.parametrize("reverse", [False, True])
+H = 3
+
+
+def run_lstm(gates, w_hh, h0, c0, reverse, blocks=None):
+    T, B = gates.shape[:2]
+    h, c, work = states(h0, T, reverse), states(c0, T, reverse), gates.copy()
+    for lo, hi in blocks or [(0, B)]:
+        recurrent.lstm_forward(gemm_address(gates.dtype), work, w_hh, h, c, reverse, lo, hi)
+    return work, h, c
+
+
+def lstm_inputs(T, B, dtype):
+    return [draw(*s, dtype=dtype) for s in ((T, B, 4 * H), (4 * H, H), (B, H))] + [draw(B, H, dtype=dtype, seed=1)]
+
+
+def after(states: np.ndarray, reverse: bool) -> np.ndarray:
+    return states[:-1] if reverse else states[1:]
+
+
+@SHAPES
+@DIRECTIONS
+def test_lstm_forward_equals_the_steps(dtype, T, B, reverse) -> None:
+    inputs = lstm_inputs(T, B, dtype)
+    _, h, c = run_lstm(*inputs, reverse)
+    twin_h, twin_c = naive.lstm_layer(*inputs, reverse)
+    close(after(h, reverse), twin_h)
+    close(after(c, reverse), twin_c)
+
+
+def test_lstm_forward_leaves_other_rows_of_the_batch_alone(dtype) -> None:
+    inputs = lstm_inputs(4, 5, dtype)
+    _, h, _ = run_lstm(*inputs, False, blocks=[(1, 3)])
+    close(h[1:, 1:3].copy(), naive.lstm_layer(*inputs)[0][:, 1:3])
+    assert np.isnan(h[1:, [0, 3, 4]]).all()
+
+
+@SHAPES
+@DIRECTIONS
+def test_lstm_backward_equals_finite_differences_of_the_twin(dtype, T, B, reverse) -> None:
+    inputs = lstm_inputs(T, B, dtype)
+    up, up_h, up_c = (draw(*s, dtype=dtype, seed=2) for s in ((T, B, H), (B, H), (B, H)))
+    work, _, c = run_lstm(*inputs, reverse)
+    dh, dc = up_h.copy(), up_c.copy()
+    recurrent.lstm_backward(gemm_address(dtype), work, inputs[1], c, up, dh, dc, reverse, 0, B)
+    doubles = [a.astype(np.float64) for a in inputs]
+
+    def projected() -> float:
+        h, c = naive.lstm_layer(*doubles, reverse)
+        last = 0 if reverse else -1
+        return (h * up).sum() + (h[last] * up_h).sum() + (c[last] * up_c).sum()
+
+    for ours, i in ((work, 0), (dh, 2), (dc, 3)):
+        np.testing.assert_allclose(ours, naive.slopes(projected, doubles[i]), rtol=1e-5, atol=2e-6)
+
+
+def gru_inputs(T, B, dtype):
+    return [draw(*s, dtype=dtype) for s in ((T, B, 3 * H), (3 * H, H), (3 * H,), (B, H))]
+
+
+def run_gru(gates, w_hh, b_hh, h0, reverse):
+    h, work = states(h0, len(gates), reverse), gates.copy()
+    hidden = np.full_like(h[1:], np.nan)
+    recurrent.gru_forward(gemm_address(gates.dtype), work, hidden, w_hh, b_hh, h, reverse, 0, len(h0))
+    return work, hidden, h
+
+
+@SHAPES
+@DIRECTIONS
+def test_gru_forward_equals_the_steps(dtype, T, B, reverse) -> None:
+    inputs = gru_inputs(T, B, dtype)
+    work, hidden, h = run_gru(*inputs, reverse)
+    twin_h, activated, twin_hidden = naive.gru_layer(*inputs, reverse)
+    close(after(h, reverse), twin_h)
+    close(work, activated)
+    close(hidden, twin_hidden)
+
+
+@SHAPES
+@DIRECTIONS
+def test_gru_backward_equals_finite_differences_of_the_twin(dtype, T, B, reverse) -> None:
+    inputs = gru_inputs(T, B, dtype)
+    up, dh = draw(T, B, H, dtype=dtype, seed=2), draw(B, H, dtype=dtype, seed=3)
+    up_h = dh.copy()
+    work, hidden, h = run_gru(*inputs, reverse)
+    summed = np.full_like(work, np.nan)
+    recurrent.gru_backward(gemm_address(dtype), work, hidden, inputs[1], h, up, dh, summed, reverse, 0, B)
+    doubles = [a.astype(np.float64) for a in inputs]
+
+    def projected() -> float:
+        h = naive.gru_layer(*doubles, reverse)[0]
+        return (h * up).sum() + (h[0 if reverse else -1] * up_h).sum()
+
+    for ours, i in ((work, 0), (summed.sum(axis=(0, 1)), 2), (dh, 3)):
+        np.testing.assert_allclose(ours, naive.slopes(projected, doubles[i]), rtol=1e-5, atol=3e-6)
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_stack_of_two_layers_equals_the_steps(dtype, cell, directions) -> None:
+    rows, D = (4 if cell == "lstm" else 3) * H, 2
+    widths = [D] * directions + [H * directions] * directions
+    shapes = [s for width in widths for s in ((rows, width), (rows, H), (rows,), (rows,))]
+    weights = [draw(*s, dtype=dtype, seed=i) for i, s in enumerate(shapes)]
+    x = draw(5, 3, D, dtype=dtype)
+    initial = [draw(2 * directions, 3, H, dtype=dtype, seed=i) for i in range(2 if cell == "lstm" else 1)]
+    ours = getattr(ops, cell)(x, *initial, *weights, bidirectional=directions == 2)
+    for our, twin in zip(ours, getattr(naive, cell)(x, *initial, weights, directions), strict=True):
+        close(our.data, twin)
+
+
+@pytest.mark.parametrize("nan_at", [0, 4, 7, 10])  # in gate i, f, g, o or r, z, n
+def test_a_nan_in_any_gate_reaches_the_state(dtype, nan_at) -> None:
+    lstm, gru = lstm_inputs(2, 2, dtype), gru_inputs(2, 2, dtype)
+    lstm[0][0, 1, nan_at] = np.nan
+    gru[0][0, 1, min(nan_at, 8)] = np.nan
+    for h in (run_lstm(*lstm, False)[1], run_gru(*gru, False)[2]):
+        assert np.isnan(h[1, 1]).any()
+        assert np.isnan(h[2, 1]).all()
+        assert not np.isnan(h[:, 0]).any()
+
+
+# The rational tanh and sigmoid
+
+
+@numba.njit(**OPTIONS)
+def both(x, tanh_x, sigmoid_x):
+    for i in range(len(x)):
+        tanh_x[i] = recurrent.tanh(x[i])
+        sigmoid_x[i] = recurrent.sigmoid(x[i])
+
+
+def tanh_and_sigmoid(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    results = np.full_like(x, np.nan), np.full_like(x, np.nan)
+    both(x, *results)
+    return results
+
+
+def dense_grid() -> np.ndarray:
+    tiny = np.logspace(-30, 0, 100_000)
+    return np.concatenate([np.linspace(-20, 20, 1_000_001), tiny, -tiny, [0, 1e30, -1e30]]).astype(np.float32)
+
+
+def test_tanh_and_sigmoid_stay_within_the_documented_bound() -> None:
+    x = dense_grid()
+    tanh, sigmoid = tanh_and_sigmoid(x)
+    exact = np.tanh(x.astype(np.float64))
+    assert np.abs(tanh - exact).max() < naive.TANH_BOUND
+    assert np.abs(sigmoid - (1 + np.tanh(x / np.float64(2))) / 2).max() < naive.TANH_BOUND
+
+
+def test_tanh_is_odd_and_small_values_keep_their_digits() -> None:
+    x = np.logspace(-30, 0.5, 10_000).astype(np.float32)
+    tanh = tanh_and_sigmoid(x)[0]
+    np.testing.assert_array_equal(tanh_and_sigmoid(-x)[0], -tanh)
+    np.testing.assert_allclose(tanh, np.tanh(x.astype(np.float64)), rtol=1e-6)
+
+
+def test_tanh_and_sigmoid_pass_a_nan_on_and_saturate_at_infinity(dtype) -> None:
+    tanh, sigmoid = tanh_and_sigmoid(np.array([np.nan, np.inf, -np.inf], dtype))
+    assert np.isnan(tanh[0])
+    assert np.isnan(sigmoid[0])
+    np.testing.assert_allclose(tanh[1:], [1, -1], atol=naive.TANH_BOUND)
+    np.testing.assert_allclose(sigmoid[1:], [1, 0], atol=naive.TANH_BOUND)
+
+
+# Convolution and pooling
+
+GEOMETRIES = pytest.mark.parametrize(
+    ("stride", "padding", "dilation"),
+    [((1, 1), (0, 0), (1, 1)), ((2, 1), (1, 2), (1, 1)), ((1, 3), (2, 0), (2, 1))],
+)
+
+
+def patches(x, kernel, stride, padding, dilation):
+    """Columns by the formula of the twin: a kernel of one 1 picks one element of the patch."""
+    picks = np.eye(x.shape[1] * kernel[0] * kernel[1]).reshape(-1, x.shape[1], *kernel)
+    return naive.conv2d(x, picks, np.zeros(len(picks)), stride, padding, dilation)
+
+
+@GEOMETRIES
+def test_image_to_columns_lists_the_patches(dtype, stride, padding, dilation) -> None:
+    x, kernel = draw(2, 2, 6, 5, dtype=dtype), (3, 2)
+    twin = patches(x, kernel, stride, padding, dilation)
+    columns = np.full((2, 12, twin[0, 0].size), np.nan, dtype)
+    size = (*kernel, *twin.shape[2:])
+    convolution.image_to_columns(x, columns, stride, padding, dilation, size, 0, 2)
+    np.testing.assert_array_equal(columns.reshape(twin.shape), twin)
+
+
+@GEOMETRIES
+def test_columns_to_image_is_the_transpose(dtype, stride, padding, dilation) -> None:
+    x, kernel = draw(2, 2, 6, 5, dtype=dtype), (3, 2)
+    twin = patches(x, kernel, stride, padding, dilation)
+    columns = draw(*twin.shape, dtype=dtype)
+    image = np.full_like(x, np.nan)
+    size = (*kernel, *twin.shape[2:])
+    convolution.columns_to_image(columns.reshape(2, 12, -1), image, stride, padding, dilation, size, 0, 2)
+    assert (image * x).sum(dtype=np.float64) == pytest.approx((columns * twin).sum(), rel=1e-5)
+
+
+@GEOMETRIES
+def test_conv2d_equals_the_loops(dtype, stride, padding, dilation) -> None:
+    x, weight, bias = (draw(*s, dtype=dtype) for s in ((2, 3, 7, 6), (4, 3, 2, 3), (4,)))
+    ours = ops.conv2d(x, weight, bias, stride=stride, padding=padding, dilation=dilation).data
+    close(ours, naive.conv2d(x, weight, bias, stride, padding, dilation))
+
+
+def test_conv2d_adds_its_bias_once_whatever_the_channels() -> None:
+    bias = np.array([1.5, -2.0])
+    out = ops.conv2d(np.ones((1, 7, 3, 3)), np.zeros((2, 7, 2, 2)), bias).data
+    np.testing.assert_array_equal(out, np.broadcast_to(bias[:, None, None], (1, 2, 2, 2)))
+
+
+POOLS = [
+    ((2, 2), (2, 2), (0, 0)), ((3, 2), (2, 1), (1, 0)), ((3, 3), (2, 2), (1, 1)), ((2, 3), (3, 3), (1, 1)),
+    ((4, 4), (3, 2), (2, 2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize(("size", "stride", "padding"), POOLS)
+@pytest.mark.parametrize("shape", [(7, 6), (5, 8)])
+def test_max_pool_equals_the_loops(dtype, shape, size, stride, padding, ceil_mode) -> None:
+    x = np.round(draw(2, 2, *shape, dtype=dtype))  # with equal values: the first must win
+    twin, twin_where = naive.max_pool2d(x, size, stride, padding, ceil_mode)
+    out, where = np.full(twin.shape, np.nan, dtype), np.full(twin.shape, -99)
+    convolution.max_pool(x, out, where, size, stride, padding, 0, 2)
+    np.testing.assert_array_equal(out, twin)
+    np.testing.assert_array_equal(where, twin_where)
+    np.testing.assert_array_equal(ops.max_pool2d(x, size, stride, padding, ceil_mode).data, twin)
+
+
+def test_max_pool_backward_adds_up_where_windows_overlap(dtype) -> None:
+    grad, where = draw(2, 1, 2, 2, dtype=dtype), np.array([[[[3, 3], [0, 5]]], [[[1, 2], [3, 3]]]])
+    image = np.full((2, 1, 6), np.nan, dtype)
+    convolution.max_pool_backward(grad, where, image, 0, 2)
+    twin = np.zeros((2, 1, 6), dtype)
+    for b, _, p, q in np.ndindex(*grad.shape):
+        twin[b, 0, where[b, 0, p, q]] += grad[b, 0, p, q]
+    close(image, twin)
+
+
+def test_max_pool_lets_a_nan_win(dtype) -> None:
+    x = np.arange(16, dtype=dtype).reshape(1, 1, 4, 4)
+    x[0, 0, 0, 0] = np.nan
+    out = ops.max_pool2d(x, 2).data
+    np.testing.assert_array_equal(out[0, 0], [[np.nan, 7], [13, 15]])
+
+
+def test_conv2d_passes_a_nan_to_the_windows_that_see_it(dtype) -> None:
+    x = np.ones((1, 1, 3, 4), dtype)
+    x[0, 0, 0, 0] = np.nan
+    out = ops.conv2d(x, np.ones((1, 1, 2, 2), dtype)).data
+    np.testing.assert_array_equal(np.isnan(out[0, 0]), [[True, False, False], [False, False, False]])
+
+
+# Embedding, loss, optimisers
+
+
+def test_add_rows_sums_by_symbol_in_its_columns_only(dtype) -> None:
+    rows, index = draw(6, 4, dtype=dtype), np.array([2, 0, 2, 2, 1, 0])
+    out = np.zeros((4, 4), dtype)
+    embedding.add_rows(rows, index, out, 1, 3)
+    twin = np.array([[rows[index == v, j].sum() for j in range(4)] for v in range(4)])
+    twin[:, [0, 3]] = 0
+    close(out, twin)
+
+
+def test_add_rows_passes_a_nan_to_its_symbol_only(dtype) -> None:
+    out = np.zeros((2, 1), dtype)
+    embedding.add_rows(np.array([[np.nan], [1.0]], dtype), np.array([0, 1]), out, 0, 1)
+    np.testing.assert_array_equal(out, [[np.nan], [1]])
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.15])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cross_entropy_equals_the_formula(dtype, reduction, smoothing, weighted) -> None:
+    logits, target = draw(7, 5, dtype=dtype), np.array([0, 4, 2, 1, 1, 2, 3])
+    options = {
+        "weight": np.array([1, 2, 0.5, 3, 0.25]) if weighted else None,
+        "ignore_index": 2, "label_smoothing": smoothing, "reduction": reduction,
+    }  # fmt: skip
+    ours = ops.cross_entropy(logits, target, **options).data
+    close(ours, naive.cross_entropy(logits, target, **options))
+
+
+def test_cross_entropy_of_logits_that_would_overflow_exp() -> None:
+    logits = np.array([[1000.0, 0.0], [-1000.0, 0.0]], np.float32)
+    losses = ops.cross_entropy(logits, np.array([1, 1]), reduction="none").data
+    np.testing.assert_array_equal(losses, np.array([1000, 0], np.float32))
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("first", [False, True])
+def test_sgd_step_equals_the_formula_in_its_range(dtype, nesterov, first) -> None:
+    w, g, v = (draw(6, dtype=dtype, seed=i) for i in range(3))
+    numbers = 0.1, 0.9, 0.0 if nesterov else 0.3, 0.01
+    twin = naive.sgd_step(w, g, None if first else v, *numbers, nesterov)
+    ours = w.copy(), v.copy()
+    optimiser.sgd_step(ours[0], g, ours[1], *numbers, nesterov, first, 1, 5)
+    for our, old, new in zip(ours, (w, v), twin, strict=True):
+        close(our, np.concatenate([old[:1], new[1:5], old[5:]]))
+
+
+@pytest.mark.parametrize(("l2", "decay"), [(0.0, 0.0), (0.1, 0.0), (0.0, 0.1)])
+def test_adam_step_equals_the_formula_in_its_range(dtype, l2, decay) -> None:
+    w, g, m = (draw(6, dtype=dtype, seed=i) for i in range(3))
+    v = m * m
+    twin = naive.adam_step(w, g, m, v, 3, 0.01, 0.9, 0.99, 1e-8, l2, decay)
+    ours = w.copy(), m.copy(), v.copy()
+    optimiser.adam_step(ours[0], g, *ours[1:], 0.01, 0.9, 0.99, 1e-8, l2, decay, 3, 1, 5)
+    for our, old, new in zip(ours, (w, m, v), twin, strict=True):
+        close(our, np.concatenate([old[:1], new[1:5], old[5:]]))
+
+
+def test_optimiser_steps_pass_a_nan_on(dtype) -> None:
+    g = np.array([np.nan, 1], dtype)
+    for step, arrays, tail in (
+        (optimiser.sgd_step, 1, (0.1, 0.9, 0.0, 0.0, False, True)),
+        (optimiser.adam_step, 2, (0.1, 0.9, 0.99, 1e-8, 0.0, 0.0, 1)),
+    ):
+        w = np.ones(2, dtype)
+        step(w, g, *(np.zeros(2, dtype) for _ in range(arrays)), *tail, 0, 2)
+        np.testing.assert_array_equal(np.isnan(w), [True, False])
+
+
+# Batches of nothing
+
+
+@pytest.mark.parametrize(("T", "B"), [(3, 0), (0, 2)])
+def test_no_batch_or_no_steps_give_no_outputs_and_zero_gradients(capfd, T, B) -> None:
+    weights = [ops.mul(draw(*s, dtype=np.dtype("float32")), 1.0) for s in ((12, 2), (12, 3), (12,), (12,))]
+    for tensor in weights:
+        tensor.requires_grad = True
+    zeros = np.zeros((1, B, 3), np.float32)
+    out, h, _ = ops.lstm(np.zeros((T, B, 2), np.float32), zeros, zeros, *weights)
+    (out.sum() + h.sum()).backward()
+    assert (out.shape, h.shape) == ((T, B, 3), (1, B, 3))
+    assert all(not w.grad.any() for w in weights)
+    assert "SGEMM" not in "".join(capfd.readouterr())  # BLAS complains about a matrix without rows
+
+
+def test_convolution_and_pooling_of_no_images() -> None:
+    images = np.zeros((0, 2, 6, 6), np.float32)
+    assert ops.conv2d(images, np.zeros((3, 2, 3, 3), np.float32)).shape == (0, 3, 4, 4)
+    assert ops.max_pool2d(images, 2).shape == (0, 2, 3, 3)
+
+
+# What the kernels do not check, the operations must
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda x, h, w: (x, h[:, :1], w), "initial state"),
+        (lambda x, h, w: (x, h[:, :, :2], w), "initial state"),
+        (lambda x, h, w: (x.astype(np.float64), h, w), "input"),
+        (lambda x, h, w: (x, h.astype(np.float64), w), "initial state"),
+        (lambda x, h, w: (x, h, [w[0], w[1], w[2][:5], w[3]]), "weight 2"),
+        (lambda x, h, w: (x, h, [w[0][:6], *w[1:]]), "weight 0"),
+    ],
+)
+def test_gru_refuses_arrays_that_do_not_fit(spoil, message) -> None:
+    f4 = np.dtype("float32")
+    weights = [draw(*s, dtype=f4) for s in ((9, 2), (9, 3), (9,), (9,))]
+    x, h, weights = spoil(draw(4, 2, 2, dtype=f4), draw(1, 2, 3, dtype=f4), weights)
+    with pytest.raises(ValueError, match=f"{message}: float32"):
+        ops.OPERATIONS["gru"].on_arrays(x, h, *weights, needs=(False,) * 6)
+
+
+def test_lstm_with_weights_in_column_order_gives_the_same() -> None:
+    x, *weights = (draw(*s, dtype=np.dtype("float64")) for s in ((4, 2, 2), (12, 2), (12, 3), (12,), (12,)))
+    zeros = np.zeros((1, 2, 3))
+    wanted = ops.lstm(x, zeros, zeros, *weights)[0].data
+    ours = ops.lstm(x, zeros, zeros, *(np.asfortranarray(w) for w in weights))[0].data
+    close(ours, wanted)

@@ -1,0 +1,183 @@
+"""Threads: the same bits for any number of them, errors that arrive, BLAS limits that are given back."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from seqdl import Tensor, get_num_threads, nn, ops, optim, parallel, set_num_threads
+
+
+@pytest.fixture(autouse=True)
+def same_number_of_threads_afterwards():
+    before = get_num_threads()
+    yield
+    set_num_threads(before)
+
+
+def draw(*shape: int) -> Tensor:
+    values = np.random.default_rng([3, *shape]).normal(size=shape)
+    return Tensor(values.astype(np.float32), requires_grad=True)
+
+
+def recurrent(kind):
+    layer = kind(12, 16, num_layers=2, bidirectional=True, dropout=0.2, generator=np.random.default_rng(0))
+    x = draw(5, 140, 12)
+    layer.generator = np.random.default_rng(1)
+    out, final = layer(x)
+    total = (out * draw(*out.shape).data).sum()
+    for state in final if isinstance(final, tuple) else (final,):
+        total = total + (state * draw(*state.shape).data).sum()
+    return total, [x, *layer.parameters()]
+
+
+def projected(function, *inputs):
+    out = function(*inputs)
+    return (out * draw(*out.shape).data).sum(), inputs
+
+
+# Each is large enough to be cut into several blocks; returns a number and the tensors whose gradients count.
+JOBS = {
+    "lstm": lambda: recurrent(nn.LSTM),
+    "gru": lambda: recurrent(nn.GRU),
+    "linear": lambda: projected(ops.linear, draw(400, 300), draw(200, 300), draw(200)),
+    "matmul": lambda: projected(ops.matmul, draw(300, 250), draw(250, 400)),
+    "conv2d": lambda: projected(ops.conv2d, draw(40, 6, 16, 16), draw(16, 6, 3, 3), draw(16)),
+    "max_pool2d": lambda: projected(lambda x: ops.max_pool2d(x, 2), draw(36, 8, 64, 64)),
+    "embedding": lambda: projected(lambda w: ops.embedding(w, np.arange(70_000) % 50), draw(50, 64)),
+    "cross_entropy": lambda: projected(
+        lambda x: ops.cross_entropy(x, np.arange(3000) % 150, label_smoothing=0.1, reduction="none"),
+        draw(3000, 150),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_any_number_of_threads_gives_the_same_bits(name, monkeypatch) -> None:
+    blocks, run = [], parallel.run
+    monkeypatch.setattr(parallel, "run", lambda work, b: (blocks.append(len(b)), run(work, b))[1])
+    results = []
+    for threads in (1, 2, 3):
+        set_num_threads(threads)
+        value, tensors = JOBS[name]()
+        value.backward()
+        results.append([value.data, *(t.grad for t in tensors)])
+    assert max(blocks) > 1  # else nothing was shared out, and this test tests nothing
+    for other in results[1:]:
+        for ours, theirs in zip(results[0], other, strict=True):
+            assert ours.tobytes() == theirs.tobytes()
+
+
+def test_optimiser_step_gives_the_same_bits() -> None:
+    results = []
+    for threads in (1, 3):
+        set_num_threads(threads)
+        weight = nn.Parameter(draw(700, 800).data.copy())
+        weight.grad = draw(800, 700).data.reshape(700, 800)
+        optim.AdamW([weight]).step()
+        results.append(weight.data.tobytes())
+    assert len(parallel.row_blocks(700 * 800, 8)) > 1
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_every_block_runs_once(threads) -> None:
+    set_num_threads(threads)
+    done = np.zeros(100, int)
+
+    def work(lo: int, hi: int) -> None:
+        done[lo:hi] += 1
+
+    parallel.run(work, parallel.split(100, 7))
+    np.testing.assert_array_equal(done, 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_exception_in_a_block_is_raised_in_the_caller(threads) -> None:
+    set_num_threads(threads)
+
+    def work(lo: int, hi: int) -> None:
+        if lo > 0:
+            raise KeyError(f"block {lo}")
+
+    with pytest.raises(KeyError, match="block 5"):
+        parallel.run(work, [(0, 5), (5, 10)])
+    parallel.run(lambda lo, hi: None, [(0, 5), (5, 10)])  # and the threads still work
+
+
+def test_no_block_still_runs_when_an_exception_arrives() -> None:
+    set_num_threads(2)
+    go, finished = threading.Event(), []
+
+    def work(lo: int, hi: int) -> None:
+        if lo == 0:
+            go.set()
+            raise KeyError("early")
+        go.wait()
+        threading.Event().wait(0.05)
+        finished.append(lo)
+
+    with pytest.raises(KeyError, match="early"):
+        parallel.run(work, [(0, 1), (1, 2)])
+    assert finished == [1]
+
+
+def blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_blas_has_one_thread_inside_and_its_own_number_again_outside() -> None:
+    with parallel.single_threaded_blas():
+        pass  # so that the libraries are loaded
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        with parallel.single_threaded_blas():
+            assert blas_threads() == {1}
+            with parallel.single_threaded_blas():
+                assert blas_threads() == {1}
+            assert blas_threads() == {1}
+        assert blas_threads() == before
+
+
+def test_blas_limits_are_given_back_after_an_exception() -> None:
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        with pytest.raises(ZeroDivisionError):
+            parallel.run(lambda lo, hi: 1 // 0, [(0, 1)])
+        assert blas_threads() == before
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_less_than_one_thread_is_refused(threads) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    ("size", "parts", "edges"),
+    [(10, 3, [0, 3, 6, 10]), (2, 5, [0, 1, 2]), (0, 4, [0, 0]), (7, 1, [0, 7])],
+)
+def test_split_covers_the_range_in_order(size, parts, edges) -> None:
+    assert parallel.split(size, parts) == list(itertools.pairwise(edges))
+
+
+@pytest.mark.parametrize("batch", [1, 16, 31, 32, 64, 100, 129, 256, 1000])
+def test_batch_blocks_depend_on_the_batch_alone_and_cover_it(batch) -> None:
+    seen = []
+    for threads in (1, 3):
+        set_num_threads(threads)
+        seen.append(parallel.batch_blocks(batch))
+    assert seen[0] == seen[1]
+    assert [i for lo, hi in seen[0] for i in range(lo, hi)] == list(range(batch))
+    assert max(hi - lo for lo, hi in seen[0]) <= 64
+
+
+def test_matmul_fills_the_given_array() -> None:
+    a, b = draw(30, 40).data, draw(40, 20).data
+    out = np.full((30, 20), np.nan, np.float32)
+    assert parallel.matmul(a, b, out) is out
+    np.testing.assert_allclose(out, a @ b, rtol=1e-5, atol=1e-5)
