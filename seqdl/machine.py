@@ -38,6 +38,13 @@ def cpu_flags() -> set[str]:
     return next((set(line.split(":", 1)[1].split()) for line in lines if line.startswith("flags")), set())
 
 
+def cpu_caches() -> list[str]:
+    """The first core's caches as Linux reports them, "L2 Unified 1024K"; empty elsewhere."""
+    folders = sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
+    read = [[(folder / name).read_text().strip() for name in ("level", "type", "size")] for folder in folders]
+    return [f"L{level} {kind} {size}" for level, kind, size in read]
+
+
 def blas_kernels() -> list[dict[str, Any]]:
     """The BLAS libraries in use: name, version, threads, and the architecture their kernels are for."""
     import scipy.linalg.cython_blas  # noqa: F401  loads the BLAS that the kernels call

@@ -38,7 +38,7 @@ def save_model(
     """
     from safetensors.numpy import save
 
-    stored = {name: np.ascontiguousarray(a) for name, a in _quantise(arrays, scheme).items()}
+    stored = {name: np.asarray(a, order="C") for name, a in _quantise(arrays, scheme).items()}
     document = {**metadata, "schema": SCHEMA, "kind": kind, "seqdl_version": VERSION, "quantised": scheme}
     write_bytes(path, save(stored, metadata={KEY: json.dumps(document, ensure_ascii=False)}))
 
@@ -52,7 +52,10 @@ def load_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Array
     metadata = read_metadata(path)
     if metadata.get("kind") != kind:
         raise ModelFileError(f"{path}: this is a model of kind {metadata.get('kind')!r}, expected {kind!r}")
-    return _dequantise(_read_arrays(path), metadata), metadata
+    try:
+        return _dequantise(_read_arrays(path), metadata), metadata
+    except KeyError as error:
+        raise ModelFileError(f"{path}: damaged: the array {error} is missing; fetch the model again") from error
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_index", "data", "grad", "node", "requires_grad")
-    __array_priority__ = 100  # so that ndarray * Tensor asks us first
+    __array_ufunc__ = None  # ndarray * Tensor is ours to compute, not NumPy's
 
     data: Array
     grad: Array | None

@@ -316,9 +316,9 @@ def test_max_pool_backward_adds_up_where_windows_overlap(dtype) -> None:
 
 def test_max_pool_lets_a_nan_win(dtype) -> None:
     x = np.arange(16, dtype=dtype).reshape(1, 1, 4, 4)
-    x[0, 0, 0, 0] = np.nan
+    x[0, 0, 0, 0] = x[0, 0, 1, 2] = x[0, 0, 3, 3] = np.nan  # first, in the middle and last
     out = ops.max_pool2d(x, 2).data
-    np.testing.assert_array_equal(out[0, 0], [[np.nan, 7], [13, 15]])
+    np.testing.assert_array_equal(out[0, 0], [[np.nan, np.nan], [13, np.nan]])
 
 
 def test_conv2d_passes_a_nan_to_the_windows_that_see_it(dtype) -> None:

@@ -21,6 +21,7 @@ Threads = Annotated[
         help="Most threads to use, BLAS included. 1 or more.",
     ),
 ]
+TOML_TYPES = {"int": ("int",), "float": ("float", "int"), "str": ("str",), "bool": ("bool",)}
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 
 
@@ -43,6 +44,8 @@ def say(message: str, quiet: bool = False) -> None:
 def read_bytes(source: str) -> bytes:
     """The content of a file, or of standard input for "-"."""
     if source == "-":
+        if sys.stdin is None:  # closed with <&-
+            raise InputError("standard input is closed; give a file, or pipe something in")
         return sys.stdin.buffer.read()
     try:
         return Path(source).read_bytes()
@@ -86,4 +89,9 @@ def settings_from(options: dict[str, Any], recipe: dict[str, Any], *kinds: Any) 
     unknown = sorted(set(values) - known)
     if unknown:
         raise UsageError(f"the recipe has unknown options: {', '.join(unknown)}")
+    fields = {name: field for kind in kinds for name, field in kind.__dataclass_fields__.items()}
+    for name, value in recipe.items():
+        expected = TOML_TYPES[fields[name].type.removesuffix(" | None")]
+        if type(value).__name__ not in expected:
+            raise UsageError(f"the recipe has {name} = {value!r}, expected {' or '.join(expected)}")
     return [kind(**{k: v for k, v in values.items() if k in kind.__dataclass_fields__}) for kind in kinds]

@@ -39,6 +39,7 @@ def doctor(
         "schema": "seqdl.doctor/1",
         "cpu": machine.cpu_name(),
         "instructions": sorted(machine.cpu_flags() & {"avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "neon"}),
+        "caches": machine.cpu_caches(),
         "cores": parallel.available_cores(),
         "threads": parallel.get_num_threads(),
         "blas": machine.blas_kernels(),
@@ -51,6 +52,7 @@ def doctor(
         print(json.dumps(report))
         return
     print(f"CPU          {report['cpu']} ({' '.join(report['instructions'])})")
+    print(f"caches       {', '.join(report['caches']) or 'not reported by this system'}")
     print(f"cores        {report['cores']}, seqdl uses {report['threads']} threads")
     for blas in report["blas"]:
         print(

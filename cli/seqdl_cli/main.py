@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -13,28 +14,49 @@ from seqdl_cli import data, machine, runs, text
 from seqdl_data.errors import SeqdlError
 from seqdl_data.version import VERSION
 
+WrongUse: Any = typer.BadParameter.__base__  # of whichever click this typer brings
+
 
 class PlainFailures(TyperGroup):
     """What a user can cause ends in one line on stderr and an exit code; a fault of ours keeps its traceback."""
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        try:
+            code = super().main(*args, **(extra | {"standalone_mode": False}))
+            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
+            sys.exit(code)
+        except WrongUse as error:
+            message = " ".join(error.format_message().split())
+            if message:  # where there were no arguments at all the help has been printed instead
+                place = f"; see '{error.ctx.command_path} --help'" if error.ctx else ""
+                print(f"seqdl: error: {message.rstrip('.')}{place}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        except OSError as error:  # of --help and --version, which come before `invoke`
+            sys.exit(_output_failed(error))
+
     def invoke(self, ctx: Any) -> Any:
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()  # here, where a closed pipe can still end quietly
+            sys.stdout.flush()
             return result
         except SeqdlError as error:
             print(f"seqdl: error: {error}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from error
-        except BrokenPipeError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at exit
-            raise typer.Exit(0) from error
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            print(f"seqdl: error: {place}{error.strerror or error}", file=sys.stderr)
-            raise typer.Exit(5) from error
+            raise typer.Exit(_output_failed(error)) from error
         except KeyboardInterrupt as error:
             print("seqdl: interrupted", file=sys.stderr)
             raise typer.Exit(130) from error
+
+
+def _output_failed(error: OSError) -> int:
+    """The exit code: a closed pipe ends quietly. Nothing is left to flush at exit, where it would fail again."""
+    with suppress(OSError):  # a stdout without a file, as in tests
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 0
+    print(f"seqdl: error: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+    return 5
 
 
 app = typer.Typer(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 import sys
 import time
@@ -125,7 +124,7 @@ def _prompt(prompt: str, prompt_file: str | None) -> bytes:
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        name = "prompt" if source is None else source
+        name = {None: "prompt", "-": "standard input"}.get(source, source)
         raise InputError(f"{name}: byte {error.start} is not UTF-8; convert the prompt to UTF-8") from error
     return raw
 
@@ -156,8 +155,8 @@ def train_text_command(
     epochs: Annotated[
         float | None, typer.Option(show_default="10", help="Passes over the training text, above 0.")
     ] = None,
-    cell: Annotated[str | None, typer.Option(show_default="lstm", help="lstm or gru.")] = None,
-    hidden: Annotated[int | None, typer.Option(show_default="256", help="Units of each layer, 1 or more.")] = None,
+    cell: Annotated[str | None, typer.Option(show_default="gru", help="lstm or gru.")] = None,
+    hidden: Annotated[int | None, typer.Option(show_default="320", help="Units of each layer, 1 or more.")] = None,
     layers: Annotated[int | None, typer.Option(show_default="1", help="Layers, 1 or more.")] = None,
     dropout: Annotated[
         float | None,
@@ -171,7 +170,7 @@ def train_text_command(
         typer.Option(show_default="0.1", help="Share of the text, at its end, to validate on; 0-1."),
     ] = None,
     optimiser: Annotated[str | None, typer.Option(show_default="adamw", help="sgd, adam or adamw.")] = None,
-    lr: Annotated[float | None, typer.Option(show_default="0.003", help="Learning rate, above 0.")] = None,
+    lr: Annotated[float | None, typer.Option(show_default="0.004", help="Learning rate, above 0.")] = None,
     schedule: Annotated[
         str | None, typer.Option(show_default="cosine", help="constant, step, cosine or plateau.")
     ] = None,
@@ -182,7 +181,7 @@ def train_text_command(
     weight_decay: Annotated[float | None, typer.Option(show_default="0.01", help="0 or more.")] = None,
     clip: Annotated[float | None, typer.Option(show_default="1.0", help="Largest norm of the gradient.")] = None,
     validations: Annotated[
-        int | None, typer.Option(show_default="20", help="How many, evenly spread; 1 or more.")
+        int | None, typer.Option(show_default="10", help="How many, evenly spread; 1 or more.")
     ] = None,
     patience: Annotated[
         int | None,
@@ -222,13 +221,16 @@ def train_text_command(
     else:
         if not corpus:
             raise UsageError("name a corpus: files, folders, or - for stdin")
-        settings, text = settings_from(options, load_recipe(recipe), Settings, TextSettings)
+        values = load_recipe(recipe)
+        if epochs is not None:  # either of the two bounds a run, and what is given here wins
+            values.pop("minutes", None)
+        settings, text = settings_from(options, values, Settings, TextSettings)
         folder = output or _next_folder(Path("runs"))
         command = shlex.join(["seqdl", *sys.argv[1:]])
         outcome = train_text(corpus, folder, settings, text, init_from=init_from, watch=display, command=command)
     say(f"{outcome.ended}: best validation {outcome.nats:.4f} nats a symbol", quiet)
     if outcome.ended == "interrupted":
-        say(f"to resume: seqdl train text --resume {outcome.folder}", quiet)
+        say(f"to resume: seqdl train text --resume {shlex.quote(str(outcome.folder))}", quiet)
         raise typer.Exit(130)
     say(f"try: seqdl generate text --model {outcome.folder}", quiet)
     print(outcome.folder / "best.safetensors")
@@ -258,51 +260,34 @@ def score_text(
     Example: seqdl score text chapter.txt --json > surprisal.json
     """
     start(threads)
-    import numpy as np
-
     from seqdl.errors import InputError
     from seqdl.text import CharModel
 
     raw = read_bytes(file)
     char_model = CharModel.load(model)
-    symbols = char_model.vocabulary.encode(raw)
-    if len(symbols) < 2:
-        raise InputError(f"{file}: {len(symbols)} symbols; scoring needs two at least")
-    nats = char_model.surprisal(raw, lanes)
-    mean = float(np.mean(nats, dtype=np.float64))
-    result: dict[str, Any] = {
-        "schema": "seqdl.score.text/1",
-        "file": file,
-        "model": str(model or "shipped"),
-        "symbols": len(symbols),
+    try:
+        score = char_model.score(raw, lanes)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    figures = {
+        "symbols": len(score.symbols),
         "bytes": len(raw),
-        "nats_per_symbol": mean,
-        "bits_per_symbol": mean / math.log(2),
-        "bits_per_byte": float(nats.sum(dtype=np.float64)) / math.log(2) / (len(raw) * (1 - 1 / len(symbols))),
-        "unknown_share": char_model.vocabulary.unknown_share(symbols),
+        "nats_per_symbol": score.nats_per_symbol,
+        "bits_per_symbol": score.bits_per_symbol,
+        "bits_per_byte": score.bits_per_byte,
+        "unknown_share": score.unknown_share,
     }
 
     def write(out: Any) -> None:
         if as_json:
-            result["surprisal"] = [None, *np.round(nats, 5).astype(float).tolist()]
-            out(json.dumps(result) + "\n")
+            each = [None, *(round(nats, 5) for nats in score.nats.astype(float).tolist())]
+            about = {"schema": "seqdl.score.text/1", "file": file, "model": str(model or "shipped")}
+            out(json.dumps({**about, **figures, "surprisal": each}) + "\n")
             return
         if output == "-" and sys.stdout.isatty():
-            _print_coloured(char_model.vocabulary, symbols, nats)
-        for name in (
-            "symbols",
-            "bytes",
-            "nats_per_symbol",
-            "bits_per_symbol",
-            "bits_per_byte",
-            "unknown_share",
-        ):
-            value = result[name]
-            out(
-                f"{name.replace('_', ' '):16} {value:,}\n"
-                if isinstance(value, int)
-                else f"{name.replace('_', ' '):16} {value:.4f}\n"
-            )
+            _print_coloured(char_model.vocabulary, score.symbols, score.nats)
+        for name, value in figures.items():
+            out(f"{name.replace('_', ' '):16} " + (f"{value:,}\n" if isinstance(value, int) else f"{value:.4f}\n"))
 
     write_output(output, write)
 

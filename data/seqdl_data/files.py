@@ -15,9 +15,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside `path` to write to; on leaving it is synced and renamed to `path`.
 
     If the body raises, the temporary file goes and whatever stood at `path` stays as it was. The folder of
-    `path` is created. OSError becomes OutputError (exit code 5), which names `path`.
+    `path` is created. OSError becomes OutputError (exit code 5), which names `path`. A device or a pipe, such as
+    /dev/null, is not replaced but written to as it is.
     """
     final = Path(path)
+    if final.exists() and not final.is_file() and not final.is_dir():
+        try:
+            yield final
+        except OSError as error:
+            raise unwritable(final, error) from error
+        return
     temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
     try:
         final.parent.mkdir(parents=True, exist_ok=True)

@@ -14,12 +14,12 @@ from typing import Any, Self
 import numpy as np
 
 from seqdl import modelfile
-from seqdl.errors import ModelFileError, UsageError
+from seqdl.errors import InputError, ModelFileError, UsageError
 from seqdl.kernels import generation as kernels
 from seqdl.nn.module import StateError
 from seqdl.text.network import CELLS, CharNetwork
 from seqdl.text.sampling import SamplingOptions
-from seqdl.text.scoring import surprisal
+from seqdl.text.scoring import Score, surprisal
 from seqdl.text.vocabulary import Vocabulary, vocabulary_from
 
 Array = np.ndarray
@@ -54,7 +54,8 @@ class CharModel:
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> Self:
         """From a file, or from a run's folder (its best); without a path the model that ships with seqdl."""
-        arrays, metadata = modelfile.load_model(model_path(path), KIND)
+        path = model_path(path)
+        arrays, metadata = modelfile.load_model(path, KIND)
         try:
             vocabulary = vocabulary_from(metadata["vocabulary"])
             architecture = metadata["architecture"]
@@ -62,7 +63,7 @@ class CharModel:
                 raise ModelFileError(f"{path}: unknown cell {architecture['cell']!r}: upgrade seqdl")
             network = CharNetwork(vocabulary.size, **architecture)
             network.load_state_dict({k: v for k, v in arrays.items() if not k.startswith("training.")})
-        except (KeyError, TypeError, StateError) as error:
+        except (KeyError, TypeError, ValueError, StateError) as error:
             raise ModelFileError(f"{path}: damaged model file: {error}") from error
         return cls(network.eval(), vocabulary, metadata)
 
@@ -123,10 +124,17 @@ class CharModel:
             self._packed = pack(self.network)
         return self._packed
 
-    def surprisal(self, text: str | bytes, lanes: int | None = None) -> Array:
-        """Nats (N - 1,) of each symbol after the first; see seqdl.text.scoring.surprisal."""
-        raw = text.encode() if isinstance(text, str) else text
-        return surprisal(self.network, self.vocabulary.encode(raw), lanes)
+    def score(self, text: str | bytes, lanes: int | None = None) -> Score:
+        """How surprised the model is by a text of at least two symbols (InputError); lanes as for surprisal."""
+        symbols = self.vocabulary.encode(text.encode() if isinstance(text, str) else text)
+        if len(symbols) < 2:
+            raise InputError(f"scoring needs two symbols at least, the text has {len(symbols)}")
+        return Score(
+            symbols,
+            surprisal(self.network, symbols, lanes),
+            len(self.vocabulary.decode(symbols[1:].tolist())),
+            self.vocabulary.unknown_share(symbols),
+        )
 
 
 def new_seed() -> int:

@@ -44,13 +44,20 @@ def _held_out(model: CharModel, paths: Sequence[str | os.PathLike[str]] | None) 
     training = model.card.get("training", {})
     fraction = training.get("text", {}).get("valid_fraction", 0.1)
     if paths:
-        return read_corpus(paths, model.vocabulary, fraction)
+        return _measurable(read_corpus(paths, model.vocabulary, fraction), paths)
     known = training.get("paths", [])
     if not known or not all(os.path.exists(path) for path in known):
         raise InputError("the model's own corpus is not here; name a text to measure the loss on with --text")
     corpus = read_corpus(known, model.vocabulary, fraction)
     if corpus.sha256 != training["data"]["sha256"]:
         raise InputError(f"{', '.join(known)}: changed since the model was trained; name another text with --text")
+    return corpus
+
+
+def _measurable(corpus: Corpus, paths: Sequence[str | os.PathLike[str]]) -> Corpus:
+    if len(corpus.valid) < 2:
+        names = ", ".join(os.fspath(path) for path in paths)
+        raise InputError(f"{names}: fewer than two symbols are left to measure on; give more text")
     return corpus
 
 

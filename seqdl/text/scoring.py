@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from seqdl import ops
@@ -14,6 +17,28 @@ STEPS = 128  # symbols of each lane in one go
 WARM_UP = 256  # symbols that each lane but the first reads before its part, so that its state is as good
 SHORTEST_LANE = 1024
 MOST_LANES = 64
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a model makes of a text. The first symbol has nothing before it and counts in no figure."""
+
+    symbols: Array  # (N,)
+    nats: Array  # (N - 1,) float32, the surprisal of each symbol after the first
+    bytes: int  # that these are made of
+    unknown_share: float
+
+    @property
+    def nats_per_symbol(self) -> float:
+        return float(np.mean(self.nats, dtype=np.float64))
+
+    @property
+    def bits_per_symbol(self) -> float:
+        return self.nats_per_symbol / math.log(2)
+
+    @property
+    def bits_per_byte(self) -> float:
+        return self.bits_per_symbol * len(self.nats) / self.bytes
 
 
 def surprisal(network: CharNetwork, symbols: Array, lanes: int | None = None) -> Array:

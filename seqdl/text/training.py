@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from seqdl import ops
-from seqdl.errors import InputError, UsageError
+from seqdl.errors import InputError, UsageError, unwritable
 from seqdl.machine import machine
 from seqdl.random import generator_state, restore_generator
 from seqdl.tensor import Tensor
@@ -20,7 +20,7 @@ from seqdl.text.corpus import Corpus, read_corpus
 from seqdl.text.model import CharModel
 from seqdl.text.network import CELLS, CharNetwork
 from seqdl.text.scoring import mean_surprisal
-from seqdl.text.vocabulary import Vocabulary
+from seqdl.text.vocabulary import Vocabulary, vocabulary_from
 from seqdl.training import checkpoint
 from seqdl.training.loop import Report, Settings, Trainer
 from seqdl.training.runlog import RunLog
@@ -35,8 +35,8 @@ SAMPLE_SEED = 1
 class TextSettings:
     """The network and its diet. Each batch is `batch` streams of `window` symbols."""
 
-    cell: str = "lstm"
-    hidden: int = 256
+    cell: str = "gru"
+    hidden: int = 320
     layers: int = 1
     dropout: float = 0.0
     batch: int = 32
@@ -180,6 +180,10 @@ def train_text(
         vocabulary, weights = start.vocabulary, start.network.state_dict()
     task = TextTask(read_corpus(paths, vocabulary, text.valid_fraction), text, weights)
     task.about = {"paths": [os.fspath(p) for p in paths], "command": command}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # now, not when there is a model to lose
+    except OSError as error:
+        raise unwritable(folder, error) from error
     log = RunLog.create(
         _log_path(folder),
         name=folder.name,
@@ -202,7 +206,7 @@ def resume_text(folder: str | os.PathLike[str], *, watch: Watcher = lambda repor
     text = TextSettings(**card["text"])
     if "-" in card["paths"]:
         raise InputError(f"{folder}: was trained on standard input, which is gone; resuming needs files")
-    corpus = read_corpus(card["paths"], text.vocabulary, text.valid_fraction)
+    corpus = read_corpus(card["paths"], vocabulary_from(card["vocabulary"]), text.valid_fraction)
     if corpus.sha256 != card["data"]["sha256"]:
         raise InputError(f"{', '.join(card['paths'])}: changed since the run began; resume needs the same corpus")
     task = TextTask(corpus, text)

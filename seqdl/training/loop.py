@@ -69,7 +69,7 @@ class Settings:
     epochs: float | None = 10.0
     minutes: float | None = None
     optimiser: str = "adamw"
-    lr: float = 3e-3
+    lr: float = 4e-3
     schedule: str = "cosine"
     warmup: float = 0.02  # share of the budget
     final_lr: float = 0.02  # share of lr at the end of the cosine
@@ -77,7 +77,7 @@ class Settings:
     beta2: float = 0.99
     momentum: float = 0.9
     clip: float = 1.0
-    validations: int = 20
+    validations: int = 10
     patience: int = 0  # validations without improvement before stopping; 0: never
     log_arrays: bool = False
 
@@ -85,12 +85,14 @@ class Settings:
         faults = [
             (self.optimiser not in OPTIMISERS, f"--optimiser must be one of {', '.join(OPTIMISERS)}"),
             (self.schedule not in SCHEDULES, f"--schedule must be one of {', '.join(SCHEDULES)}"),
-            (self.minutes is not None and not self.minutes > 0, "--minutes must be above 0"),
-            (self.minutes is None and not (self.epochs and self.epochs > 0), "--epochs must be above 0"),
-            (not self.lr > 0, "--lr must be above 0"),
+            (self.minutes is not None and not 0 < self.minutes < math.inf, "--minutes must be above 0"),
+            (self.minutes is None and not 0 < (self.epochs or 0) < math.inf, "--epochs must be above 0"),
+            (not 0 < self.lr < math.inf, "--lr must be above 0"),
             (not 0 <= self.warmup < 1, "--warmup must be in [0, 1)"),
             (self.validations < 1, "--validations must be at least 1"),
-            (self.clip <= 0, "--clip must be above 0"),
+            (not self.clip > 0, "--clip must be above 0"),
+            (not 0 <= self.weight_decay < math.inf, "--weight-decay must be 0 or more"),
+            (self.patience < 0, "--patience must be 0 or more"),
         ]
         for fault, message in faults:
             if fault:
@@ -105,6 +107,7 @@ class Progress:
     seconds: float = 0.0
     items: int = 0
     loss: float = math.nan  # smoothed
+    lowest: float = math.inf  # of the smoothed losses
     best: float = math.inf
     best_step: int = 0
     bad: int = 0  # validations since the best
@@ -203,7 +206,10 @@ class Trainer:
         return min(self.progress.seconds / usable, 1.0) if usable > 0 else 1.0
 
     def _step(self) -> Batch | None:
-        """One batch; None, with the weights as they were, if the loss or the gradient is not finite."""
+        """One batch; None, with the weights as they were, if the training has diverged.
+
+        That is a loss or gradient which is not finite, or a smoothed loss far above its lowest.
+        """
         if self.settings.schedule != "plateau":
             self.schedule.at(self._share())
             self.optimiser.lr *= 0.5**self.progress.halvings
@@ -212,13 +218,14 @@ class Trainer:
         loss.backward()
         norm = optim.clip_grad_norm_(self.optimiser.params, self.settings.clip)
         value = loss.item()
-        if not (math.isfinite(value) and math.isfinite(norm)):
+        p = self.progress
+        smoothed = value if math.isnan(p.loss) else 0.98 * p.loss + 0.02 * value
+        if not (math.isfinite(smoothed) and math.isfinite(norm)) or smoothed > 2 * p.lowest + 1:
             return None
         self.optimiser.step()
-        p = self.progress
         p.step += 1
         p.items += items
-        p.loss = value if math.isnan(p.loss) else 0.98 * p.loss + 0.02 * value
+        p.loss, p.lowest = smoothed, min(p.lowest, smoothed)
         return Batch(value, norm, items)
 
     def _tell_step(self, batch: Batch, seconds: float) -> None:

@@ -1,0 +1,104 @@
+"""The figures of the text job: held-out loss after three minutes, of the shipped model, of War and Peace.
+
+    python bench/text.py --data ../shared/data [--minutes 3] [--war-and-peace runs/war-and-peace] [--write]
+
+Each training is a `seqdl train text` in a process of its own, and each score a `seqdl score text` over the last
+tenth of the bytes, which no training saw. With --write the table goes into bench/RESULTS.md and the README,
+between the lines that name this script. Nothing else should run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import gzip
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def seqdl(*arguments: object) -> str:
+    command = [sys.executable, "-m", "seqdl_cli.main", *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def last_tenth(source: Path, folder: Path) -> Path:
+    """The validation split as a file of its own."""
+    content = source.read_bytes()
+    if source.suffix == ".gz":
+        content = gzip.decompress(content)
+    held_out = folder / f"{source.stem}.last10"
+    held_out.write_bytes(content[int(len(content) * 0.9) :])
+    return held_out
+
+
+def score(model: object, held_out: Path) -> dict[str, Any]:
+    arguments = ["score", "text", held_out, "--json", "--lanes", 1]
+    return json.loads(seqdl(*arguments, *(["--model", model] if model else [])))
+
+
+def row(name: str, model: object, seconds: float | None, result: dict[str, Any]) -> str:
+    took = "-" if seconds is None else f"{seconds:,.0f} s"
+    return f"| {name} | {model} | {took} | {result['nats_per_symbol']:.4f} | {result['bits_per_byte']:.4f} |"
+
+
+def write_between(path: Path, marker: str, content: str) -> None:
+    """Replace what stands between <!-- marker --> and <!-- /marker --> in a file."""
+    text = path.read_text()
+    start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+    before, rest = text.split(start, 1)
+    path.write_text(f"{before}{start}\n{content}\n{end}{rest.split(end, 1)[1]}")
+
+
+def machine_line() -> str:
+    doctor = json.loads(seqdl("doctor", "--json"))
+    kernels = ", ".join(sorted({blas["architecture"] for blas in doctor["blas"]}))
+    versions = ", ".join(f"{name} {doctor['versions'][name]}" for name in ("seqdl", "python", "numpy", "numba"))
+    return (
+        f"{doctor['cpu']}, {doctor['threads']} threads, OpenBLAS {kernels} kernels, sgemm "
+        f"{doctor['sgemm_gflops_one_thread']} GFLOP/s on one thread; {versions}; {datetime.date.today()}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--war-and-peace", type=Path, help="folder of a run made by recipes/war-and-peace.toml")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    shakespeare = options.data / "text/tinyshakespeare/input.txt"
+    war = options.data / "text/warpeace/warpeace_first90.txt.gz"
+    rows = [
+        "| text, last 10% of the bytes held out | model | training | nats/character | bits/byte |",
+        "|" + " --- |" * 5,
+    ]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        held_out = last_tenth(shakespeare, folder)
+        began = time.perf_counter()
+        run = folder / "three"
+        seqdl("train", "text", shakespeare, "--minutes", options.minutes, "-o", run)
+        seconds = time.perf_counter() - began
+        rows.append(row("tinyshakespeare", "GRU 1x320, the defaults", seconds, score(run, held_out)))
+        rows.append(row("tinyshakespeare", "the shipped one (GRU 2x512, int8)", None, score(None, held_out)))
+        if options.war_and_peace:
+            result = score(options.war_and_peace, last_tenth(war, folder))
+            shown = json.loads(seqdl("runs", "show", options.war_and_peace.name, "--json",
+                                     "--log", options.war_and_peace.parent / "runs.sqlite"))  # fmt: skip
+            rows.append(row("War and Peace", "GRU 1x512", shown["seconds"], result))
+    table = "\n".join([*rows, "", f"Machine: {machine_line()}. Made by `bench/text.py`."])
+    print(table)
+    if options.write:
+        write_between(ROOT / "bench" / "RESULTS.md", "bench/text.py", table)
+        write_between(ROOT / "README.md", "bench/text.py", table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,419 @@
+"""What a user can do wrong, in one table: the command, its exit code, the line it prints.
+
+`python tests/test_bad_input.py` prints the table in markdown. Each command runs in a copy of one folder that
+holds a corpus, models and a run; a command that fails leaves the folder as it was.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).resolve().parent.parent
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 40
+QUICK = "--hidden 8 --batch 4 --epochs 1 --validations 1"
+CORPUS = b"".join(b"%d foxes saw %d dogs.\n" % (n, n * 7 % 13) for n in range(300))
+
+
+# What the cases put into the folder before the command runs
+
+
+def write(name: str, content: bytes | str) -> Callable[[], object]:
+    return lambda: Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def truncate(name: str, share: float) -> Callable[[], object]:
+    return lambda: os.truncate(name, int(os.path.getsize(name) * share))
+
+
+def change_metadata(**changes: object) -> Callable[[], object]:
+    """Make bad.safetensors from model.safetensors with other metadata; a list stands for no document at all."""
+
+    def change() -> None:
+        from safetensors import safe_open
+        from safetensors.numpy import save_file
+
+        with safe_open("model.safetensors", "numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            document = json.loads(file.metadata()["seqdl"]) | changes
+        save_file(arrays, "bad.safetensors", {"seqdl": json.dumps(document)})
+
+    return change
+
+
+def foreign_safetensors() -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"weight": np.zeros((2, 2), np.float32)}, "bad.safetensors", {"format": "pt"})
+
+
+def int8_without_scales() -> None:
+    from safetensors.numpy import save_file
+
+    document = {"schema": 1, "kind": "text", "quantised": "int8"}
+    save_file({"decoder.weight": np.zeros((2, 2), np.int8)}, "bad.safetensors", {"seqdl": json.dumps(document)})
+
+
+def parquet(**columns: list[object]) -> Callable[[], object]:
+    def make() -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.table(columns), "table.parquet")
+
+    return make
+
+
+def make_empty_folder() -> None:
+    Path("folder").mkdir()
+
+
+def model_as_checkpoint() -> None:
+    make_empty_folder()
+    shutil.copy("model.safetensors", "folder/last.safetensors")
+
+
+def append_to_corpus() -> None:
+    Path("corpus.txt").write_bytes(CORPUS + b"and a cat.\n")
+
+
+def remove_corpus() -> None:
+    Path("corpus.txt").unlink()
+
+
+def copy_of_seqdl_without_cache() -> None:
+    """Sources beside which no folder for compiled kernels can be made: a file is in the way."""
+    for source in ("seqdl", "cli/seqdl_cli", "data/seqdl_data"):
+        shutil.copytree(ROOT / source, Path("copy", Path(source).name), ignore=shutil.ignore_patterns("__pycache__"))
+    Path("copy/seqdl/kernels/__pycache__").touch()
+
+
+@contextmanager
+def small_files(size: int = 10_000) -> Iterator[None]:
+    """No file may grow beyond `size` bytes: to the program, a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class Case(NamedTuple):
+    name: str
+    command: str  # a shell line if `shell`
+    exit_code: int
+    line: str  # a regular expression: of the error, or of the note where there is no error; "" is silence
+    prepare: Callable[[], object] = lambda: None
+    stdin: bytes = b""
+    shell: bool = False  # in a process of its own
+    disk_full: bool = False
+
+
+NO_CACHE = "PYTHONPATH=copy NUMBA_CACHE_DIR=corpus.txt/cache XDG_CACHE_HOME=corpus.txt HOME=corpus.txt NUMBA_OPT=0"
+WAIT = "while [ ! -e new/last.safetensors ]; do sleep 0.02; done"
+GENERATE, BAD = "generate text -m model.safetensors", "generate text -m bad.safetensors"
+
+CASES = [
+    # corpus
+    Case("empty corpus", "train text empty.txt", 3, "empty.txt: the corpus is empty", write("empty.txt", "")),
+    Case("shorter than a window", "train text short.txt", 3, "too few for one window", write("short.txt", "to be")),
+    Case("missing corpus", "train text gone.txt", 3, "gone.txt: cannot read: No such file"),
+    Case("no corpus at all", "train text", 2, "name a corpus"),
+    Case("empty folder", "train text folder", 3, "folder: no files", make_empty_folder),
+    Case("binary file, bytes", f"train text x.png -o new {QUICK}", 0, "done", write("x.png", PNG)),
+    Case(
+        "binary file, characters", "train text x.png --vocabulary characters", 3, "x.png: byte 0 is not UTF-8",
+        write("x.png", PNG),
+    ),
+    Case("damaged gzip", "train text x.gz", 3, "x.gz: damaged gzip", write("x.gz", gzip.compress(CORPUS)[:40] + PNG)),
+    Case("truncated gzip", "train text x.gz", 3, "gzip data ends too early", write("x.gz", gzip.compress(CORPUS)[:99])),
+    Case("Parquet, no text", "train text table.parquet", 3, "which column is the text", parquet(n=[1])),
+    Case("damaged Parquet", "train text x.parquet", 3, "x.parquet: ", write("x.parquet", b"PAR1" + PNG)),
+    # prompt
+    Case("prompt not UTF-8", f"{GENERATE} 'a\udcff'", 3, "prompt: byte 1 is not UTF-8"),
+    Case("prompt file not UTF-8", f"{GENERATE} -f p", 3, "p: byte 2 is not UTF-8", write("p", b"ab\xffc")),
+    Case("prompt on stdin not UTF-8", f"{GENERATE} -", 3, "standard input: byte 0 is not UTF-8", stdin=b"\xe4h"),
+    Case("prompt file missing", f"{GENERATE} -f gone", 3, "gone: cannot read: No such file"),
+    Case("two prompts", f"{GENERATE} a -f corpus.txt", 2, "not both"),
+    Case("unknown characters", "generate text -m chars.safetensors 'fox Ж'", 0, "note: 20.0% of the prompt's"),
+    Case("closed stdin", "seqdl generate text -m model.safetensors - <&-", 3, "standard input is closed", shell=True),
+    # model file
+    Case("missing model", "generate text -m gone", 4, "gone: no such model file"),
+    Case("folder without best", "generate text -m folder", 4, "best.safetensors: no such", make_empty_folder),
+    Case("empty model", BAD, 4, "bad.safetensors: damaged", write("bad.safetensors", "")),
+    Case("truncated model", GENERATE, 4, "model.safetensors: damaged", truncate("model.safetensors", 0.7)),
+    Case("truncated header", GENERATE, 4, "model.safetensors: damaged", truncate("model.safetensors", 0.001)),
+    Case("a picture", BAD, 4, "not a safetensors file", write("bad.safetensors", PNG)),
+    Case("somebody else's", BAD, 4, "not a model of seqdl", foreign_safetensors),
+    Case("newer schema", BAD, 4, "newer seqdl .*upgrade", change_metadata(schema=99)),
+    Case("no schema", BAD, 4, "damaged metadata", change_metadata(schema=None)),
+    Case("another kind", BAD, 4, "of kind 'ocr', expected 'text'", change_metadata(kind="ocr")),
+    Case("a checkpoint", "generate text -m run/last.safetensors", 4, "of kind 'checkpoint'"),
+    Case("unknown cell", BAD, 4, "unknown cell", change_metadata(architecture={"cell": "rnn", "hidden": 8})),
+    Case("other sizes", BAD, 4, "damaged model", change_metadata(architecture={"cell": "lstm", "hidden": 9})),
+    Case("impossible size", BAD, 4, "damaged model", change_metadata(architecture={"cell": "lstm", "hidden": -9})),
+    Case("no architecture", BAD, 4, "damaged model", change_metadata(architecture=None)),
+    Case("unknown vocabulary", BAD, 4, "unknown vocabulary", change_metadata(vocabulary={"kind": "words"})),
+    Case("int8 without scales", BAD, 4, "bad.safetensors: damaged", int8_without_scales),
+    # options
+    Case("--length 0", f"{GENERATE} 'To be' -n 0 -s 1", 0, "seed 1"),
+    Case("negative length", f"{GENERATE} -n -1", 2, "--length must not be negative"),
+    Case("length is a word", f"{GENERATE} -n many", 2, "'--length'.*; see 'seqdl generate text --help'"),
+    Case("negative temperature", f"{GENERATE} --temp -1", 2, "--temperature must be between 0 and 100, got -1"),
+    Case("temperature nan", f"{GENERATE} --temp nan", 2, "--temperature must be between 0 and 100, got nan"),
+    Case("--top-p 1.5", f"{GENERATE} --top-p 1.5", 2, "--top-p must be between 0 and 1"),
+    Case("negative seed", f"{GENERATE} -s -1", 2, "'--seed'"),
+    Case("no threads", f"{GENERATE} -t 0", 2, "'--threads'"),
+    Case("unknown option", f"{GENERATE} --bogus", 2, "No such option: --bogus; see 'seqdl generate text --help'"),
+    Case("unknown command", "bogus", 2, "No such command 'bogus'; see 'seqdl --help'"),
+    Case("missing argument", "score text", 2, "Missing argument"),
+    Case("wrong cell", "train text corpus.txt --cell rnn", 2, "--cell must be one of lstm, gru"),
+    Case("no units", "train text corpus.txt --hidden 0", 2, "at least 1"),
+    Case("lr nan", "train text corpus.txt --lr nan", 2, "--lr must be"),
+    Case("lr inf", "train text corpus.txt --lr inf", 2, "--lr must be"),
+    Case("clip nan", "train text corpus.txt --clip nan", 2, "--clip must be"),
+    Case("negative weight decay", "train text corpus.txt --weight-decay -1", 2, "--weight-decay must be"),
+    Case("negative patience", "train text corpus.txt --patience -1", 2, "--patience must be"),
+    Case("no time", "train text corpus.txt --minutes 0", 2, "--minutes must be above 0"),
+    Case("endless", "train text corpus.txt --epochs inf", 2, "--epochs must be"),
+    Case("dropout 1", "train text corpus.txt --dropout 1", 2, "--dropout must be"),
+    # recipe
+    Case("missing recipe", "train text corpus.txt --recipe r.toml", 3, "r.toml: not a readable recipe"),
+    Case("recipe not TOML", "train text corpus.txt --recipe r.toml", 3, "r.toml: not a re", write("r.toml", "a b")),
+    Case("recipe not text", "train text corpus.txt --recipe x.png", 3, "x.png: not a readable", write("x.png", PNG)),
+    Case("recipe, unknown key", "train text corpus.txt --recipe r.toml", 2, "unknown options: sise",
+         write("r.toml", "sise = 3")),
+    Case("recipe, wrong type", "train text corpus.txt --recipe r.toml", 2, "lr = 'fast', expected float",
+         write("r.toml", "lr = 'fast'")),
+    # resuming
+    Case("resume of nothing", "train text --resume gone", 4, "gone/last.safetensors: no such model file"),
+    Case("resume of a model", "train text --resume folder", 4, "of kind 'text', expected 'checkpoint'",
+         model_as_checkpoint),
+    Case("resume, damaged", "train text --resume run", 4, "damaged", truncate("run/last.safetensors", 0.5)),
+    Case("resume, changed corpus", "train text --resume run", 3, "changed since", append_to_corpus),
+    Case("resume, corpus gone", "train text --resume run", 3, "corpus.txt: cannot read", remove_corpus),
+    Case("resume, other options", "train text --resume run --lr 1", 2, "no corpus and no other option"),
+    Case("resume, log gone", "train text --resume run", 3, "no run log", lambda: Path("runs.sqlite").unlink()),
+    Case("folder taken", "train text corpus.txt -o run", 2, "run: holds a run already; continue it with --resume run"),
+    Case("start from nothing", "train text corpus.txt --init-from gone", 4, "gone: no such model file"),
+    # writing
+    Case("disk full, model", "quantize model.safetensors -o small.safetensors", 5, "small.safetensors: cannot write: ",
+         disk_full=True),
+    Case("disk full, checkpoint", f"train text corpus.txt -o new {QUICK}", 5, "cannot write", disk_full=True),
+    Case("disk full, text", f"{GENERATE} -n 20000 -o out.txt", 5, "out.txt: cannot write", disk_full=True),
+    Case("full device", f"{GENERATE} -n 9 -o /dev/full", 5, "/dev/full: cannot write: No space left"),
+    Case("full stdout", f"seqdl {GENERATE} -n 9 > /dev/full", 5, "output: No space left", shell=True),
+    Case("full stdout, version", "seqdl --version > /dev/full", 5, "output: No space left", shell=True),
+    Case("output below a file", f"{GENERATE} -n 9 -o corpus.txt/x", 5, "corpus.txt/x: cannot write"),
+    Case("output is a folder", f"{GENERATE} -n 9 -o run", 5, "run: cannot write: Is a directory"),
+    Case("run below a file", "train text corpus.txt -o corpus.txt/new", 5, "cannot write"),
+    Case("run is a file", f"train text corpus.txt -o corpus.txt {QUICK}", 5, "corpus.txt: cannot write"),
+    Case("closed pipe", f"seqdl {GENERATE} -s 1 -n 99999 | head -c 9 > /dev/null; exit ${{PIPESTATUS[0]}}", 0, "seed 1",
+         shell=True),
+    Case("no folder for kernels", f"{NO_CACHE} seqdl {GENERATE} -n 5", 0, "note: no writable folder for compiled",
+         copy_of_seqdl_without_cache, shell=True),
+    # interrupted
+    Case("Ctrl-C", f"seqdl train text corpus.txt -o new {QUICK} --epochs 999 --validations 999 2>err & {WAIT};"
+         " kill -INT $!; wait $!; code=$?; tail -n 1 err >&2; exit $code", 130,
+         "to resume: seqdl train text --resume new", shell=True),
+    Case("kill -9, then resume", f"seqdl train text corpus.txt -o new {QUICK} --validations 60 &>/dev/null & {WAIT};"
+         " kill -KILL $!; wait $! 2>/dev/null; seqdl train text --resume new", 0, "done: best", shell=True),
+    # the other commands
+    Case("quantize, corpus gone", "quantize model.safetensors -o s", 3, "name a text .* with --text", remove_corpus),
+    Case("quantize, corpus changed", "quantize model.safetensors -o s", 3, "changed since", append_to_corpus),
+    Case("quantize, text too short", "quantize model.safetensors -o s --text t", 3, "fewer than two", write("t", "ab")),
+    Case("quantize to int3", "quantize model.safetensors -o s --to int3", 2, "--to must be one of"),
+    Case("score of nothing", "score text t -m model.safetensors", 3, "t: .* has 0", write("t", "")),
+    Case("score, file missing", "score text gone -m model.safetensors", 3, "gone: cannot read"),
+    Case("score, not UTF-8", "score text x.png -m chars.safetensors", 3, "x.png: .*byte 0 is", write("x.png", PNG)),
+    Case("score, no lanes", "score text corpus.txt -m model.safetensors --lanes 0", 2, "'--lanes'"),
+    Case("show of no log", "runs show run", 3, "no run log here"),
+    Case("show of no run", "runs show gone --log runs.sqlite", 3, "no run 'gone'; the latest runs there: .*run"),
+    Case("log is something else", "runs list --log corpus.txt", 3, "corpus.txt: not a run log"),
+]  # fmt: skip
+
+
+class Result(NamedTuple):
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+    def line(self, case: Case) -> str:
+        """The line of the table: the error, else the line that the case speaks of."""
+        lines = [line for line in self.stderr.splitlines() if line.startswith("seqdl: ")]
+        errors = [line for line in lines if line.startswith("seqdl: error: ")]
+        return next((line for line in errors or lines if errors or re.search(case.line, line)), "")
+
+
+def run(case: Case) -> Result:
+    """Run a case in the current folder, which holds what `make_folder` puts there."""
+    case.prepare()
+    if case.shell:
+        environment = {"PYTHONPATH": os.pathsep.join(str(ROOT / p) for p in (".", "data", "cli"))}
+        path = f"{Path.cwd() / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        process = subprocess.run(
+            ["bash", "-c", case.command], capture_output=True, timeout=120,
+            env={**os.environ, **environment, "PATH": path},
+        )  # fmt: skip
+        return Result(process.returncode, process.stdout, process.stderr.decode())
+    from seqdl_cli.main import app
+
+    words = shlex.split(case.command)
+    if case.disk_full:
+        with small_files():
+            result = CliRunner().invoke(app, words, input=case.stdin, prog_name="seqdl")
+    else:
+        result = CliRunner().invoke(app, words, input=case.stdin, prog_name="seqdl")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception  # what a user would see as a traceback
+    return Result(result.exit_code, result.stdout_bytes, result.stderr)
+
+
+def make_folder(folder: Path) -> None:
+    """corpus.txt, model.safetensors and chars.safetensors trained on it, and a run that was interrupted."""
+    from seqdl.text import TextSettings, train_text
+    from seqdl.training.loop import Report, Settings
+
+    def interrupt(report: Report) -> None:
+        if report.kind == "step" and report.progress.step == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    settings, text = Settings(epochs=1, validations=1), TextSettings(hidden=8, batch=4)
+    characters = TextSettings(cell="gru", hidden=8, batch=4, vocabulary="characters")
+    with chdir(folder):
+        Path("corpus.txt").write_bytes(CORPUS)
+        train_text(["corpus.txt"], "run", settings, text, watch=interrupt)
+        train_text(["corpus.txt"], "other/bytes", settings, TextSettings("lstm", hidden=8, batch=4))
+        train_text(["corpus.txt"], "other/chars", settings, characters)
+        os.replace("other/bytes/best.safetensors", "model.safetensors")
+        os.replace("other/chars/best.safetensors", "chars.safetensors")
+        shutil.rmtree("other")
+        Path("bin").mkdir()
+        script = Path("bin/seqdl")
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m seqdl_cli.main "$@"\n')
+        script.chmod(0o755)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files, but for the log of runs, which may tell of the attempt."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("runs.sqlite"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bad") / "folder"
+    folder.mkdir()
+    make_folder(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy = tmp_path / "folder"
+    shutil.copytree(master, copy)
+    monkeypatch.chdir(copy)
+    return copy
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_bad_input_ends_in_one_line_and_an_exit_code(case: Case, folder: Path) -> None:
+    case.prepare()
+    before = contents(folder)
+    result = run(case._replace(prepare=lambda: None))
+    errors = [line for line in result.stderr.splitlines() if "seqdl: error:" in line]
+    assert result.exit_code == case.exit_code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert re.search(case.line, result.line(case)), result.stderr
+    assert len(errors) == (case.exit_code not in (0, 130))
+    assert not list(folder.rglob("*.part")) or "kill -9" in case.name
+    if errors:
+        assert result.stderr.splitlines()[-1] == errors[0]
+        assert result.stdout == b""
+        assert contents(folder) == before
+
+
+def test_names_of_cases_differ() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_length_zero_prints_the_prompt_only(folder: Path) -> None:
+    case = next(case for case in CASES if case.name == "--length 0")
+    assert run(case).stdout == b"To be\n"
+
+
+def test_full_disk_leaves_the_previous_file(folder: Path) -> None:
+    Path("small.safetensors").write_bytes(b"precious")
+    case = next(case for case in CASES if case.name == "disk full, model")
+    assert run(case).exit_code == 5
+    assert Path("small.safetensors").read_bytes() == b"precious"
+
+
+def test_a_full_file_system_keeps_the_last_checkpoint(folder: Path) -> None:
+    """The same on a real, tiny file system, which only root may mount."""
+    Path("tiny").mkdir()
+    if shutil.which("mount") is None or os.getuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", "tiny"], capture_output=True).returncode:
+        pytest.skip("cannot mount a small file system here")
+    try:
+        train = Case(
+            "", f"train text corpus.txt -o tiny/run {QUICK} --validations 4 --log-arrays --epochs 9", 5, "cannot"
+        )
+        result = run(train)
+        assert (result.exit_code, result.stdout) == (5, b""), result.stderr
+        assert "Traceback" not in result.stderr
+        from seqdl.training import checkpoint
+
+        for path in Path("tiny/run").iterdir():
+            assert path.name in ("best.safetensors", "last.safetensors")
+        if Path("tiny/run/last.safetensors").exists():
+            checkpoint.load("tiny/run/last.safetensors")
+    finally:
+        subprocess.run(["umount", "tiny"], check=True)
+
+
+def table() -> Iterator[str]:
+    """The rows in markdown."""
+    yield "| case | command | exit code | line printed |"
+    yield "| --- | --- | --- | --- |"
+    with tempfile.TemporaryDirectory() as temporary:
+        master = Path(temporary, "master")
+        master.mkdir()
+        make_folder(master)
+        for number, case in enumerate(CASES):
+            folder = Path(temporary, str(number))
+            shutil.copytree(master, folder)
+            with chdir(folder):
+                result = run(case)
+            command = case.command if case.shell else f"seqdl {case.command}"
+            cells = [f"`{command}`", str(result.exit_code), result.line(case)]
+            yield " | ".join(["| " + case.name, *(_plain(cell) for cell in cells)]) + " |"
+
+
+def _plain(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode().replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT), str(ROOT / "data"), str(ROOT / "cli")]
+    for row in table():
+        print(row, flush=True)
