@@ -62,7 +62,7 @@ def machine_line() -> str:
     versions = ", ".join(f"{name} {doctor['versions'][name]}" for name in ("seqdl", "python", "numpy", "numba"))
     return (
         f"{doctor['cpu']}, {doctor['threads']} threads, OpenBLAS {kernels} kernels, sgemm "
-        f"{doctor['sgemm_gflops_one_thread']} GFLOP/s on one thread; {versions}; {datetime.date.today()}"
+        f"{doctor['sgemm_gflops_one_thread']['seqdl']} GFLOP/s on one thread; {versions}; {datetime.date.today()}"
     )
 
 

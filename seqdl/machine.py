@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import time
+import timeit
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from seqdl import parallel
+from seqdl.kernels import product
 from seqdl_data.version import VERSION
 
 # OpenBLAS names its kernels after the first CPU they were written for; these use AVX-512.
@@ -47,8 +48,6 @@ def cpu_caches() -> list[str]:
 
 def blas_kernels() -> list[dict[str, Any]]:
     """The BLAS libraries in use: name, version, threads, and the architecture their kernels are for."""
-    import scipy.linalg.cython_blas  # noqa: F401  loads the BLAS that the kernels call
-
     keys = ("internal_api", "version", "num_threads", "architecture", "filepath")
     return [{key: info.get(key) for key in keys} for info in threadpool_info() if info["user_api"] == "blas"]
 
@@ -70,17 +69,21 @@ def machine() -> dict[str, Any]:
     }
 
 
-def sgemm_rate(size: int = 1024, repeats: int = 5) -> float:
-    """GFLOP/s of float32 products of (size, size) matrices on one thread, the best of `repeats`."""
+def sgemm_rates(size: int = 1024, repeats: int = 5) -> dict[str, float]:
+    """GFLOP/s of float32 products of (size, size) matrices on one thread, the best of `repeats`.
+
+    "blas" is NumPy's, "seqdl" our own kernel, which the networks run on.
+    """
     a = np.random.default_rng(0).random((size, size), dtype=np.float32)
-    out = np.empty_like(a)
-    best = float("inf")
+    packed, out = product.pack(a), np.zeros_like(a)
+    work = {"blas": lambda: np.matmul(a, a, out=out), "seqdl": lambda: product.multiply(a, packed, out)}
+    rates = {}
     with parallel.single_threaded_blas():
-        for _ in range(repeats):
-            start = time.perf_counter()
-            np.matmul(a, a, out=out)
-            best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best / 1e9
+        for name, multiply in work.items():
+            multiply()
+            seconds = min(timeit.repeat(multiply, number=1, repeat=repeats))
+            rates[name] = 2 * size**3 / seconds / 1e9
+    return rates
 
 
 def warnings() -> list[str]:
@@ -91,7 +94,8 @@ def warnings() -> list[str]:
         named = os.environ.get("OPENBLAS_CORETYPE")
         cause = f"OPENBLAS_CORETYPE={named} is set: unset it" if named else "a newer NumPy or SciPy may know this CPU"
         found.append(
-            f"this CPU has AVX-512, but OpenBLAS uses its {old[0]['architecture']} kernels, about half as fast; {cause}"
+            f"this CPU has AVX-512, but OpenBLAS uses its {old[0]['architecture']} kernels, about half as fast "
+            f"(convolutions and stacked products run on them); {cause}"
         )
     return found
 
@@ -100,7 +104,7 @@ def kernel_cache() -> Path:
     """The folder that compiled kernels are cached in."""
     from seqdl.kernels import recurrent
 
-    return Path(recurrent.add_product.stats.cache_path or "none: compiled anew in each process")
+    return Path(recurrent.lstm_forward.stats.cache_path or "none: compiled anew in each process")
 
 
 def versions() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Threads. Work is cut into blocks that depend on its shape alone, never on the number of threads.
 
-So the results are the same bits for any number of threads. While our threads run, BLAS uses one thread each.
+So the results are the same bits for any number of threads. While our threads run, NumPy's BLAS uses one thread each.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
+
+from seqdl.kernels import product
 
 Array = np.ndarray
 
@@ -51,8 +53,6 @@ def set_num_threads(threads: int) -> None:
 
 @cache
 def _controller() -> ThreadpoolController:
-    import scipy.linalg.cython_blas  # noqa: F401  the kernels' BLAS must be loaded to be bounded
-
     return ThreadpoolController()
 
 
@@ -95,8 +95,8 @@ def split(size: int, parts: int) -> list[tuple[int, int]]:
 
 
 def batch_blocks(batch: int) -> list[tuple[int, int]]:
-    """Blocks of a batch for recurrent layers: 32 to 64 rows, as smaller products would starve BLAS."""
-    return split(batch, -(-batch // 64) if batch > 128 else batch // 16 if batch < 64 else 2)
+    """One block of a batch for each thread. Only for work whose rows do not touch each other in any way."""
+    return split(batch, _State.threads)
 
 
 def row_blocks(rows: int, work_per_row: int) -> list[tuple[int, int]]:
@@ -104,21 +104,24 @@ def row_blocks(rows: int, work_per_row: int) -> list[tuple[int, int]]:
     return split(rows, min(8, rows * work_per_row // 2_000_000))
 
 
-def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
-    """a (M, K) @ b (K, N) -> (M, N), cut along the longer side of the result."""
-    (rows, inner), columns = a.shape, b.shape[1]
-    if out is None:
-        out = np.empty((rows, columns), np.result_type(a, b))
-    if columns > rows:
+def matmul(a: Array, b: Array, bias: Array | None = None) -> Array:
+    """a (M, K) @ b (K, N) + bias (N,) -> (M, N), the rows shared between the threads.
 
-        def work(i: int, j: int) -> None:
-            np.matmul(a, b[:, i:j], out=out[:, i:j])
+    a and b may be transposed views. Every element is summed in the same order, whatever the number of threads.
+    """
+    if a.dtype != b.dtype or a.dtype.kind != "f":
+        raise TypeError(f"matmul: one floating type expected on both sides, got {a.dtype} and {b.dtype}")
+    rows, inner = a.shape
+    out = np.empty((rows, b.shape[1]), a.dtype)
+    out[...] = 0 if bias is None else bias
+    blocks = split(rows, min(_State.threads, a.size * b.shape[1] // 2_000_000))
+    length = inner if a.strides[1] == a.itemsize else product.INNER
+    for start in range(0, inner, max(length, 1)):
+        piece = slice(start, start + length)
+        packed = product.pack(b[piece])
 
-        run(work, row_blocks(columns, inner * rows))
-    else:
+        def share(lo: int, hi: int, piece: slice = piece, packed: Array = packed) -> None:
+            product.multiply(a[lo:hi, piece], packed, out[lo:hi])
 
-        def work(i: int, j: int) -> None:
-            np.matmul(a[i:j], b, out=out[i:j])
-
-        run(work, row_blocks(rows, inner * columns))
+        run(share, blocks)
     return out

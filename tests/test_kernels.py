@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from seqdl import ops
-from seqdl.kernels import convolution, embedding, optimiser, recurrent
-from seqdl.kernels.jit import KERNELS, OPTIONS, gemm_address
+from seqdl.kernels import convolution, embedding, optimiser, product, recurrent
+from seqdl.kernels.jit import KERNELS, OPTIONS
 
 TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
 
@@ -40,32 +40,69 @@ def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
 
 
 def test_every_kernel_has_a_test_here() -> None:
-    modules = {m.__name__ for m in (convolution, embedding, optimiser, recurrent)}
+    modules = {m.__name__ for m in (convolution, embedding, optimiser, product, recurrent)}
     names = {k.__name__ for k in KERNELS if k.__module__ in modules}
     tests = " ".join(name for name in vars(sys.modules[__name__]) if name.startswith("test_"))
     assert {name for name in names if f"test_{name}_" not in tests + "_"} == set()
 
 
-# add_product
+# products with packed weights
+
+WIDTH = product.panel_width(np.float64)
+SIZES = pytest.mark.parametrize(
+    ("M", "K", "N"),
+    [(1, 1, 1), (product.ROWS, 5, WIDTH), (2 * product.ROWS + 1, 3, 2 * WIDTH + 1), (product.BLOCK + 2, 2, 3)],
+)
 
 
-@pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("beta", [0.0, 1.0])
-def test_add_product_is_a_matrix_product(dtype, transposed, beta) -> None:
-    a, b, c = draw(3, 5, dtype=dtype), draw(5, 4, dtype=dtype), draw(3, 4, dtype=dtype)
-    wanted = a @ b + beta * c
-    if beta == 0:
-        c[:] = np.nan
-    recurrent.add_product(gemm_address(dtype), a, b.T.copy() if transposed else b, transposed, beta, c)
+@SIZES
+def test_multiply_adds_the_product(dtype, M, K, N) -> None:
+    a, w, c = draw(M, K, dtype=dtype), draw(K, N, dtype=dtype), draw(M, N, dtype=dtype)
+    wanted = c + a @ w
+    product.multiply(a, product.pack(w), c)
     close(c, wanted)
 
 
-def test_add_product_touches_only_its_block_of_a_wider_array(dtype) -> None:
+def test_multiply_reads_transposed_operands(dtype) -> None:
+    a, w = draw(7, 9, dtype=dtype), draw(5, 7, dtype=dtype)
+    c = np.zeros((9, 5), dtype)
+    product.multiply(a.T, product.pack(w.T), c)
+    close(c, a.T @ w.T)
+
+
+def test_multiply_block_touches_only_its_part_of_a_wider_array(dtype) -> None:
     wide = np.full((3, 6), np.nan, dtype)
-    a, b = draw(3, 5, dtype=dtype), draw(5, 2, dtype=dtype)
-    recurrent.add_product(gemm_address(dtype), a, b, False, 0.0, wide[:, 2:4])
-    close(wide[:, 2:4].copy(), a @ b)
+    wide[:, 2:4] = 0
+    a, w = draw(3, 5, dtype=dtype), draw(5, 2, dtype=dtype)
+    product.multiply_block(a, product.pack(w), wide[:, 2:4])
+    close(wide[:, 2:4].copy(), a @ w)
     assert np.isnan(wide[:, [0, 1, 4, 5]]).all()
+
+
+@pytest.mark.parametrize(("M", "K", "N"), [(0, 3, 2), (3, 0, 2), (3, 2, 0)])
+def test_multiply_of_nothing_leaves_c_as_it_was(dtype, M, K, N) -> None:
+    c = draw(M, N, dtype=dtype)
+    before = c.copy()
+    product.multiply(np.ones((M, K), dtype), product.pack(np.ones((K, N), dtype)), c)
+    np.testing.assert_array_equal(c, before)
+
+
+def test_multiply_gives_each_row_the_same_bits_in_any_block(dtype) -> None:
+    a, packed = draw(11, 300, dtype=dtype), product.pack(draw(300, 70, dtype=dtype))
+    whole, parts = np.zeros((2, 11, 70), dtype)
+    product.multiply(a, packed, whole)
+    for lo, hi in ((0, 1), (1, 6), (6, 11)):
+        product.multiply(a[lo:hi], packed, parts[lo:hi])
+    np.testing.assert_array_equal(whole, parts)
+
+
+def test_fill_panels_pads_the_last_panel_with_zeros(dtype) -> None:
+    width = product.panel_width(dtype)
+    packed = np.full((2, 3, width), np.nan, dtype)
+    w = draw(3, width + 1, dtype=dtype)
+    product.fill_panels(w, packed)
+    np.testing.assert_array_equal(np.hstack([packed[0], packed[1]])[:, : width + 1], w)
+    assert not packed[1, :, 1:].any()
 
 
 # LSTM and GRU: T steps, B sequences, 3 units
@@ -79,7 +116,7 @@ def run_lstm(gates, w_hh, h0, c0, reverse, blocks=None):
     T, B = gates.shape[:2]
     h, c, work = states(h0, T, reverse), states(c0, T, reverse), gates.copy()
     for lo, hi in blocks or [(0, B)]:
-        recurrent.lstm_forward(gemm_address(gates.dtype), work, w_hh, h, c, reverse, lo, hi)
+        recurrent.lstm_forward(work, product.pack(w_hh.T), h, c, reverse, lo, hi)
     return work, h, c
 
 
@@ -115,7 +152,7 @@ def test_lstm_backward_equals_finite_differences_of_the_twin(dtype, T, B, revers
     up, up_h, up_c = (draw(*s, dtype=dtype, seed=2) for s in ((T, B, H), (B, H), (B, H)))
     work, _, c = run_lstm(*inputs, reverse)
     dh, dc = up_h.copy(), up_c.copy()
-    recurrent.lstm_backward(gemm_address(dtype), work, inputs[1], c, up, dh, dc, reverse, 0, B)
+    recurrent.lstm_backward(work, product.pack(inputs[1]), c, up, dh, dc, reverse, 0, B)
     doubles = [a.astype(np.float64) for a in inputs]
 
     def projected() -> float:
@@ -134,7 +171,9 @@ def gru_inputs(T, B, dtype):
 def run_gru(gates, w_hh, b_hh, h0, reverse):
     h, work = states(h0, len(gates), reverse), gates.copy()
     hidden = np.full_like(h[1:], np.nan)
-    recurrent.gru_forward(gemm_address(gates.dtype), work, hidden, w_hh, b_hh, h, reverse, 0, len(h0))
+    work[:, :, : 2 * H] += b_hh[: 2 * H]  # the blocks whose recurrent bias the caller adds
+    packed = product.pack(w_hh[: 2 * H].T), product.pack(w_hh[2 * H :].T)
+    recurrent.gru_forward(work, hidden, *packed, b_hh[2 * H :], h, reverse, 0, len(h0))
     return work, hidden, h
 
 
@@ -157,7 +196,7 @@ def test_gru_backward_equals_finite_differences_of_the_twin(dtype, T, B, reverse
     up_h = dh.copy()
     work, hidden, h = run_gru(*inputs, reverse)
     summed = np.full_like(work, np.nan)
-    recurrent.gru_backward(gemm_address(dtype), work, hidden, inputs[1], h, up, dh, summed, reverse, 0, B)
+    recurrent.gru_backward(work, hidden, product.pack(inputs[1]), h, up, dh, summed, reverse, 0, B)
     doubles = [a.astype(np.float64) for a in inputs]
 
     def projected() -> float:

@@ -43,7 +43,7 @@ def doctor(
         "cores": parallel.available_cores(),
         "threads": parallel.get_num_threads(),
         "blas": machine.blas_kernels(),
-        "sgemm_gflops_one_thread": round(machine.sgemm_rate(), 1),
+        "sgemm_gflops_one_thread": {name: round(rate, 1) for name, rate in machine.sgemm_rates().items()},
         "kernel_cache": str(machine.kernel_cache()),
         "versions": machine.versions(),
         "warnings": machine.warnings(),
@@ -58,7 +58,8 @@ def doctor(
         print(
             f"BLAS         {blas['internal_api']} {blas['version']}, {blas['architecture']} kernels, {blas['filepath']}"
         )
-    print(f"sgemm        {report['sgemm_gflops_one_thread']} GFLOP/s on one thread (1024 x 1024)")
+    rates = report["sgemm_gflops_one_thread"]
+    print(f"sgemm        {rates['seqdl']} GFLOP/s on one thread (1024 x 1024); NumPy's BLAS {rates['blas']}")
     print(f"kernel cache {report['kernel_cache']}")
     print("versions     " + ", ".join(f"{name} {value}" for name, value in report["versions"].items()))
     for warning in report["warnings"] or ["none"]:

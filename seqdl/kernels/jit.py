@@ -1,4 +1,4 @@
-"""The one decorator of all kernels, and the matrix product that kernels call inside their loops.
+"""The one decorator of all kernels.
 
 `kernel` compiles lazily, caches on disk and releases the GIL, so that our threads run kernels side by side.
 """
@@ -11,10 +11,7 @@ from functools import cache
 from typing import Any
 
 import numba
-import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, event, types
-from numba.extending import get_cython_function_address, intrinsic
+from numba.core import event
 
 # "nnan" and "ninf" are left out on purpose: with them a NaN could pass unseen. error_model="numpy" drops the
 # zero-division check, which would keep every loop that divides from vectorising.
@@ -58,45 +55,3 @@ class _Announcer(event.Listener):
 def announce_compilation() -> None:
     """Say on stderr when the first kernel of this process has to be compiled. The command line calls this."""
     event.register("numba:compile", _Announcer())
-
-
-@cache
-def gemm_address(dtype: np.dtype) -> int:
-    """Address of SciPy's BLAS ?gemm for float32 or float64, to be handed to a kernel that multiplies."""
-    name = {"float32": "sgemm", "float64": "dgemm"}[np.dtype(dtype).name]
-    return get_cython_function_address("scipy.linalg.cython_blas", name)
-
-
-@intrinsic
-def call_gemm(typingctx, address, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  # type: ignore[no-untyped-def]
-    """Fortran's ?gemm, column-major: C = alpha op(A) op(B) + beta C.
-
-    An address as an argument, unlike a ctypes function, leaves the kernel cacheable. `np.dot` would do for
-    beta = 0, but cannot add to what is there. transa, transb: ord("N") or ord("T"); a, b, c: addresses.
-    """
-    real = alpha
-    integer = types.int32
-    signature = types.void(
-        types.intp, types.int8, types.int8, integer, integer, integer,
-        real, types.intp, integer, types.intp, integer, real, types.intp, integer,
-    )  # fmt: skip
-
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        byte_pointer = ir.IntType(8).as_pointer()
-
-        def by_reference(value):  # type: ignore[no-untyped-def]
-            return builder.bitcast(cgutils.alloca_once_value(builder, value), byte_pointer)
-
-        function_type = ir.FunctionType(ir.VoidType(), [byte_pointer] * 13)
-        function = builder.inttoptr(arguments[0], function_type.as_pointer())
-        addresses = {7, 9, 12}
-        builder.call(
-            function,
-            [
-                builder.inttoptr(value, byte_pointer) if at in addresses else by_reference(value)
-                for at, value in enumerate(arguments[1:], start=1)
-            ],
-        )
-        return context.get_dummy_value()
-
-    return signature, codegen

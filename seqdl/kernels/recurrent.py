@@ -5,7 +5,7 @@ only adds the product with the old state and applies the gates, in place, withou
 
 Arrays of states are (T + 1, B, H) and hold the initial state too. Forwards in time state t + 1 follows from
 state t, the initial one being row 0; with `reverse` state t follows from t + 1, the initial one being row T.
-`gemm` is the address from jit.gemm_address for the arrays' type.
+Weights come packed by product.pack: W_hh' for the way forward, W_hh for the way back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from seqdl.kernels.jit import OPTIONS, call_gemm, kernel
+from seqdl.kernels.jit import OPTIONS, kernel
+from seqdl.kernels.product import multiply
 
 # tanh(x) = x P(x^2) / Q(x^2), from bench/fit_tanh.py: absolute error below 4e-7 in float32. Being free of
 # branches and calls it vectorises; libm's tanh is 80 times slower here.
@@ -63,30 +64,17 @@ def _sigmoid(x):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def add_product(gemm, a, b, transpose_b, beta, c):  # type: ignore[no-untyped-def]
-    """c = a @ b + beta c, or a @ b.T + beta c. Row-major a (M, K), c (M, N); rows may be strided blocks."""
-    one = a.dtype.type(1.0)
-    itemsize = a.itemsize
-    # Row-major C = A B is column-major C' = B' A', so the operands change places.
-    call_gemm(  # type: ignore[call-arg]
-        gemm, ord("T") if transpose_b else ord("N"), ord("N"), c.shape[1], c.shape[0], a.shape[1],
-        one, b.ctypes.data, b.strides[0] // itemsize, a.ctypes.data, a.strides[0] // itemsize,
-        c.dtype.type(beta), c.ctypes.data, c.strides[0] // itemsize,
-    )  # fmt: skip
-
-
-@kernel
-def lstm_forward(gemm, gates, weight_hh, h, c, reverse, lo, hi):  # type: ignore[no-untyped-def]
+def lstm_forward(gates, packed, h, c, reverse, lo, hi):  # type: ignore[no-untyped-def]
     """Fill h and c, and turn `gates` from pre-activations without the recurrent part into activated gates.
 
-    gates (T, B, 4H): x W_ih' + b_ih + b_hh, blocks i, f, g, o    weight_hh (4H, H)
+    gates (T, B, 4H): x W_ih' + b_ih + b_hh, blocks i, f, g, o    packed: W_hh' (H, 4H)
     h, c (T + 1, B, H): the initial state in place
     """
     steps, H = gates.shape[0], h.shape[2]
     for step in range(steps):
         t = steps - 1 - step if reverse else step
         old, new = (t + 1, t) if reverse else (t, t + 1)
-        add_product(gemm, h[old, lo:hi], weight_hh, True, 1.0, gates[t, lo:hi])
+        multiply(h[old, lo:hi], packed, gates[t, lo:hi])
         for b in range(lo, hi):
             row = gates[t, b]
             i, f, g, o = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H :]
@@ -98,10 +86,10 @@ def lstm_forward(gemm, gates, weight_hh, h, c, reverse, lo, hi):  # type: ignore
 
 
 @kernel
-def lstm_backward(gemm, gates, weight_hh, c, grad_out, dh, dc, reverse, lo, hi):  # type: ignore[no-untyped-def]
+def lstm_backward(gates, packed, c, grad_out, dh, dc, reverse, lo, hi):  # type: ignore[no-untyped-def]
     """Turn `gates` from activated gates into the gradient of the pre-activations; dh, dc into the initial state's.
 
-    gates, weight_hh, c: as lstm_forward left them    grad_out (T, B, H): gradient of the outputs
+    gates, c: as lstm_forward left them    packed: W_hh (4H, H)    grad_out (T, B, H): gradient of the outputs
     dh, dc (B, H): gradient of the final state on entry, of the initial state on return
     """
     steps, H = gates.shape[0], c.shape[2]
@@ -123,15 +111,17 @@ def lstm_backward(gemm, gates, weight_hh, c, grad_out, dh, dc, reverse, lo, hi):
                 g[j] = dc_j * i_j * (one - g_j * g_j)
                 o[j] = dh_j * y * o_j * (one - o_j)
                 dc_row[j] = dc_j * f_j
-        add_product(gemm, gates[t, lo:hi], weight_hh, False, 0.0, dh[lo:hi])
+        dh[lo:hi] = 0
+        multiply(gates[t, lo:hi], packed, dh[lo:hi])
 
 
 @kernel
-def gru_forward(gemm, gates, hidden, weight_hh, bias_hh, h, reverse, lo, hi):  # type: ignore[no-untyped-def]
+def gru_forward(gates, hidden, packed_rz, packed_n, bias_n, h, reverse, lo, hi):  # type: ignore[no-untyped-def]
     """Fill h; turn `gates` into activated r, z, n; leave the candidate's recurrent part in `hidden`.
 
-    gates (T, B, 3H): x W_ih' + b_ih, blocks r, z, n    hidden (T, B, H): filled with (h W_hh' + b_hh)_n
-    weight_hh (3H, H)    bias_hh (3H,)    h (T + 1, B, H): the initial state in place
+    gates (T, B, 3H): blocks r, z: x W_ih' + b_ih + b_hh, n: x W_ih' + b_ih
+    hidden (T, B, H): filled with h W_hn' + b_hn    packed_rz, packed_n: the blocks of W_hh' (H, 2H), (H, H)
+    bias_n (H,): b_hn    h (T + 1, B, H): the initial state in place
     n = tanh(x_n + r * hidden), h' = (1 - z) n + z h: the reset gate acts after the product, as in PyTorch.
     """
     steps, H = gates.shape[0], h.shape[2]
@@ -139,25 +129,24 @@ def gru_forward(gemm, gates, hidden, weight_hh, bias_hh, h, reverse, lo, hi):  #
     for step in range(steps):
         t = steps - 1 - step if reverse else step
         old, new = (t + 1, t) if reverse else (t, t + 1)
-        add_product(gemm, h[old, lo:hi], weight_hh[: 2 * H], True, 1.0, gates[t, lo:hi, : 2 * H])
-        add_product(gemm, h[old, lo:hi], weight_hh[2 * H :], True, 0.0, hidden[t, lo:hi])
-        bias_r, bias_z, bias_n = bias_hh[:H], bias_hh[H : 2 * H], bias_hh[2 * H :]
+        hidden[t, lo:hi] = bias_n
+        multiply(h[old, lo:hi], packed_rz, gates[t, lo:hi, : 2 * H])
+        multiply(h[old, lo:hi], packed_n, hidden[t, lo:hi])
         for b in range(lo, hi):
             row = gates[t, b]
             r, z, n = row[:H], row[H : 2 * H], row[2 * H :]
             m, h_old, h_new = hidden[t, b], h[old, b], h[new, b]
             for j in range(H):
-                m[j] = m[j] + bias_n[j]
-                r[j], z[j] = sigmoid(r[j] + bias_r[j]), sigmoid(z[j] + bias_z[j])
+                r[j], z[j] = sigmoid(r[j]), sigmoid(z[j])
                 n[j] = tanh(n[j] + r[j] * m[j])
                 h_new[j] = (one - z[j]) * n[j] + z[j] * h_old[j]
 
 
 @kernel
-def gru_backward(gemm, gates, hidden, weight_hh, h, grad_out, dh, recurrent, reverse, lo, hi):  # type: ignore[no-untyped-def]
+def gru_backward(gates, hidden, packed, h, grad_out, dh, recurrent, reverse, lo, hi):  # type: ignore[no-untyped-def]
     """Turn `gates` into the gradient of the input's part, fill `recurrent`, turn dh into the initial state's.
 
-    gates, hidden, weight_hh, h: as gru_forward left them    grad_out (T, B, H): gradient of the outputs
+    gates, hidden, h: as gru_forward left them    packed: W_hh (3H, H)    grad_out (T, B, H): gradient of the outputs
     recurrent (T, B, 3H): filled with the gradient of h W_hh' + b_hh; it differs from the input's in block n
     dh (B, H): gradient of the final state on entry, of the initial state on return
     """
@@ -181,4 +170,4 @@ def gru_backward(gemm, gates, hidden, weight_hh, h, grad_out, dh, recurrent, rev
                 r[j], z[j], n[j] = dr, dz, dn
                 s_r[j], s_z[j], s_n[j] = dr, dz, dn * r_j
                 dh_row[j] = dh_j * z_j
-        add_product(gemm, recurrent[t, lo:hi], weight_hh, False, 1.0, dh[lo:hi])
+        multiply(recurrent[t, lo:hi], packed, dh[lo:hi])

@@ -91,9 +91,7 @@ def matmul(x: Array, y: Array) -> Any:
 def linear(x: Array, weight: Array, bias: Array | None = None, *, needs: tuple[bool, ...]) -> Any:
     """x W' + b, as in torch.nn.functional.linear."""
     rows = x.reshape(-1, x.shape[-1])
-    value = parallel.matmul(rows, weight.T)
-    if bias is not None:
-        value += bias
+    value = parallel.matmul(rows, weight.T, bias)
 
     def backward(g: Array) -> tuple[Array | None, ...]:
         g = g.reshape(-1, g.shape[-1])
@@ -117,4 +115,7 @@ def _alike(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _product(x: Array, y: Array) -> Array:
-    return parallel.matmul(x, y) if x.ndim == y.ndim == 2 else np.matmul(x, y)
+    if x.ndim == y.ndim == 2 and x.dtype == y.dtype:
+        return parallel.matmul(x, y)
+    with parallel.single_threaded_blas():
+        return np.matmul(x, y)

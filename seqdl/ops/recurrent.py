@@ -15,7 +15,7 @@ import numpy as np
 
 from seqdl import parallel
 from seqdl.kernels import recurrent as kernels
-from seqdl.kernels.jit import gemm_address
+from seqdl.kernels.product import pack
 from seqdl.ops.activation import dropout_mask
 from seqdl.ops.registry import operation
 from seqdl.ops.shape import add_rows
@@ -59,16 +59,14 @@ class _Pass:
     gates (T, B, G H): the inputs' product, on entry; the kernels work in it.
     """
 
-    def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array | None, reverse: bool) -> None:
-        self.gates, self.bias_hh, self.reverse = gates, bias_hh, reverse
-        self.weight_hh = np.ascontiguousarray(weight_hh)  # the kernels hand its address to BLAS
-        self.gemm = gemm_address(gates.dtype)
+    def __init__(self, gates: Array, weight_hh: Array, reverse: bool) -> None:
+        self.gates, self.weight_hh, self.reverse = gates, weight_hh, reverse
 
     def _over_batch(self, kernel: Any, *arrays: Array) -> None:
         if not self.gates.size:
             return
         parallel.run(
-            lambda lo, hi: kernel(self.gemm, self.gates, *arrays, self.reverse, lo, hi),
+            lambda lo, hi: kernel(self.gates, *arrays, self.reverse, lo, hi),
             parallel.batch_blocks(self.gates.shape[1]),
         )
 
@@ -92,41 +90,41 @@ class _Pass:
 class _Lstm(_Pass):
     gate_blocks = 4
 
-    def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array | None, reverse: bool, *initial: Array):
-        super().__init__(gates, weight_hh, bias_hh, reverse)
+    def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array, reverse: bool, *initial: Array) -> None:
+        super().__init__(gates, weight_hh, reverse)
         self.h, self.c = self._states(initial[0]), self._states(initial[1])
-        self._over_batch(kernels.lstm_forward, self.weight_hh, self.h, self.c)
+        self._over_batch(kernels.lstm_forward, pack(weight_hh.T), self.h, self.c)
         self.out, self.final = self._outputs(self.h), (self._final(self.h), self._final(self.c))
 
     @staticmethod
-    def input_bias(bias_ih: Array | None, bias_hh: Array | None) -> Array | None:
-        if bias_ih is None or bias_hh is None:
-            return bias_hh if bias_ih is None else bias_ih
+    def input_bias(bias_ih: Array, bias_hh: Array) -> Array:
         return bias_ih + bias_hh
 
     def backward(self, grad_out: Array, dh: Array, dc: Array) -> _Gradients:
-        self._over_batch(kernels.lstm_backward, self.weight_hh, self.c, grad_out, dh, dc)
+        self._over_batch(kernels.lstm_backward, pack(self.weight_hh), self.c, grad_out, dh, dc)
         return _Gradients(self.gates, self.gates, (dh, dc))
 
 
 class _Gru(_Pass):
     gate_blocks = 3
 
-    def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array | None, reverse: bool, *initial: Array):
-        super().__init__(gates, weight_hh, bias_hh, reverse)
+    def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array, reverse: bool, *initial: Array) -> None:
+        super().__init__(gates, weight_hh, reverse)
+        last = 2 * len(weight_hh) // 3
         self.h = self._states(initial[0])
         self.hidden = np.empty_like(self.h[1:])
-        bias = np.zeros(len(weight_hh), gates.dtype) if bias_hh is None else bias_hh
-        self._over_batch(kernels.gru_forward, self.hidden, self.weight_hh, bias, self.h)
+        packed = pack(weight_hh[:last].T), pack(weight_hh[last:].T)
+        self._over_batch(kernels.gru_forward, self.hidden, *packed, bias_hh[last:], self.h)
         self.out, self.final = self._outputs(self.h), (self._final(self.h),)
 
     @staticmethod
-    def input_bias(bias_ih: Array | None, bias_hh: Array | None) -> Array | None:
-        return bias_ih  # bias_hh belongs inside: the reset gate multiplies its last block
+    def input_bias(bias_ih: Array, bias_hh: Array) -> Array:
+        last = 2 * len(bias_hh) // 3  # that block belongs inside: the reset gate multiplies it
+        return bias_ih + np.concatenate([bias_hh[:last], np.zeros_like(bias_hh[last:])])
 
     def backward(self, grad_out: Array, dh: Array) -> _Gradients:
         recurrent = np.empty_like(self.gates)
-        self._over_batch(kernels.gru_backward, self.hidden, self.weight_hh, self.h, grad_out, dh, recurrent)
+        self._over_batch(kernels.gru_backward, self.hidden, pack(self.weight_hh), self.h, grad_out, dh, recurrent)
         return _Gradients(self.gates, recurrent, (dh,))
 
 
@@ -134,7 +132,7 @@ def _stack(
     cell: Any,
     x: Array,
     initial: tuple[Array, ...],
-    weights: Sequence[Array | None],
+    weights: Sequence[Any],
     needs_x: bool,
     *,
     bidirectional: bool = False,
@@ -153,7 +151,8 @@ def _stack(
         x = _masked(x, masks[-1])
         inputs.append(x)
         for k in range(layer * directions, (layer + 1) * directions):
-            w_ih, w_hh, b_ih, b_hh = weights[4 * k : 4 * k + 4]
+            w_ih, w_hh, *maybe = weights[4 * k : 4 * k + 4]
+            b_ih, b_hh = (np.zeros(w_hh.shape[0], w_hh.dtype) if b is None else b for b in maybe)
             gates = _input_product(x, w_ih, cell.input_bias(b_ih, b_hh))
             passes.append(cell(gates, w_hh, b_hh, k % directions == 1, *(state[k] for state in initial)))
         x = _side_by_side([p.out for p in passes[-directions:]])
@@ -205,20 +204,16 @@ def _side_by_side(outputs: list[Array]) -> Array:
     return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
 
 
-def _input_product(x: Array, weight_ih: Any, bias: Array | None) -> Array:
+def _input_product(x: Array, weight_ih: Any, bias: Array) -> Array:
     """x W_ih' + b for all steps at once: (T, B, D) or symbols (T, B) -> (T, B, G H)."""
     if x.ndim == 2:
-        table = weight_ih.T.copy() if bias is None else weight_ih.T + bias
-        return table[x]
-    gates = _rows_product(x, weight_ih.T)
-    if bias is not None:
-        gates += bias
-    return gates
+        return (weight_ih.T + bias)[x]
+    return _rows_product(x, weight_ih.T, bias)
 
 
-def _rows_product(x: Array, weight: Any) -> Array:
-    """(T, B, D) @ (D, N) -> (T, B, N)."""
-    return parallel.matmul(x.reshape(-1, x.shape[2]), weight).reshape(*x.shape[:2], weight.shape[1])
+def _rows_product(x: Array, weight: Any, bias: Array | None = None) -> Array:
+    """(T, B, D) @ (D, N) + bias -> (T, B, N)."""
+    return parallel.matmul(x.reshape(-1, x.shape[2]), weight, bias).reshape(*x.shape[:2], weight.shape[1])
 
 
 def _weight_gradients(g: _Gradients, x: Array, one: Any, weight_ih: Any) -> tuple[Array, Array, Array, Array]:
