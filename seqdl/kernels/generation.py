@@ -119,6 +119,8 @@ def pick(logits, allowed, counts, sampling, chance):  # type: ignore[no-untyped-
         return np.argmax(scores)
     order = np.argsort(-scores, kind="mergesort")  # the stable sort
     kept = V if sampling.top_k <= 0 else min(sampling.top_k, V)
+    while kept > 1 and scores[order[kept - 1]] == -np.inf:  # what is not allowed is never drawn, even by rounding
+        kept -= 1
     best = scores[order[0]]
     weights = np.empty(V, np.float64)
     total = 0.0

@@ -60,9 +60,11 @@ class CharModel:
             vocabulary = vocabulary_from(metadata["vocabulary"])
             architecture = metadata["architecture"]
             if architecture["cell"] not in CELLS:
-                raise ModelFileError(f"{path}: unknown cell {architecture['cell']!r}: upgrade seqdl")
+                raise ModelFileError(f"unknown cell {architecture['cell']!r}: upgrade seqdl")
             network = CharNetwork(vocabulary.size, **architecture)
             network.load_state_dict({k: v for k, v in arrays.items() if not k.startswith("training.")})
+        except ModelFileError as error:
+            raise ModelFileError(f"{path}: {error}") from error
         except (KeyError, TypeError, ValueError, StateError) as error:
             raise ModelFileError(f"{path}: damaged model file: {error}") from error
         return cls(network.eval(), vocabulary, metadata)

@@ -52,6 +52,7 @@ def surprisal(network: CharNetwork, symbols: Array, lanes: int | None = None) ->
         return np.empty(0, np.float32)
     lanes = min(MOST_LANES, max(1, count // SHORTEST_LANE)) if lanes is None else lanes
     length = -(-count // lanes)
+    lanes = -(-count // length)  # no lane without a symbol of its own
     starts = np.arange(lanes) * length
     nats = np.empty((length, lanes), np.float32)
     was_training = network.training

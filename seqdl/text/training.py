@@ -178,7 +178,11 @@ def train_text(
         start = CharModel.load(init_from)
         text = TextSettings(**{**asdict(text), **start.network.architecture, "vocabulary": start.vocabulary.kind})
         vocabulary, weights = start.vocabulary, start.network.state_dict()
-    task = TextTask(read_corpus(paths, vocabulary, text.valid_fraction), text, weights)
+    corpus = read_corpus(paths, vocabulary, text.valid_fraction)
+    try:
+        task = TextTask(corpus, text, weights)
+    except InputError as error:  # which does not know the files
+        raise InputError(f"{', '.join(map(str, paths))}: {error}") from error
     task.about = {"paths": [os.fspath(p) for p in paths], "command": command}
     try:
         folder.mkdir(parents=True, exist_ok=True)  # now, not when there is a model to lose

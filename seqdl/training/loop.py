@@ -85,9 +85,9 @@ class Settings:
         faults = [
             (self.optimiser not in OPTIMISERS, f"--optimiser must be one of {', '.join(OPTIMISERS)}"),
             (self.schedule not in SCHEDULES, f"--schedule must be one of {', '.join(SCHEDULES)}"),
-            (self.minutes is not None and not 0 < self.minutes < math.inf, "--minutes must be above 0"),
-            (self.minutes is None and not 0 < (self.epochs or 0) < math.inf, "--epochs must be above 0"),
-            (not 0 < self.lr < math.inf, "--lr must be above 0"),
+            (self.minutes is not None and not 0 < self.minutes < math.inf, "--minutes must be finite and above 0"),
+            (self.minutes is None and not 0 < (self.epochs or 0) < math.inf, "--epochs must be finite and above 0"),
+            (not 0 < self.lr < math.inf, "--lr must be finite and above 0"),
             (not 0 <= self.warmup < 1, "--warmup must be in [0, 1)"),
             (self.validations < 1, "--validations must be at least 1"),
             (not self.clip > 0, "--clip must be above 0"),
@@ -169,6 +169,7 @@ class Trainer:
     def run(self) -> str:
         """Train to the end; returns "done", "interrupted" or "stopped early"."""
         self.task.network.train()
+        self._save_last()  # so that a run killed early can be resumed, and a full disk is seen at once
         good = self._snapshot()
         before, since = self.progress.seconds, time.perf_counter()
         with _interrupts(self), parallel.single_threaded_blas():
@@ -307,7 +308,7 @@ class Trainer:
         self.report(Report("note", self.progress, self._share(), text))
         if halvings > GIVE_UP_AFTER:
             self.log.finish("diverged")
-            raise DivergedError(f"the loss is not finite even at 1/{2**halvings} of the rate; check the data")
+            raise DivergedError(f"the loss is not finite even at 1/{2**halvings} of the rate; check the data and --lr")
 
 
 def _schedule(optimiser: optim.Optimizer, s: Settings) -> optim.LRScheduler:

@@ -1,0 +1,412 @@
+"""Choosing symbols, writing and scoring against slow twins; vocabularies as properties."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqdl.errors import InputError, UsageError
+from seqdl.kernels import generation as kernels
+from seqdl.tensor import no_grad
+from seqdl.text import CharModel, SamplingOptions
+from seqdl.text.model import CHUNK, _decoded, _without_stops, pack
+from seqdl.text.network import CharNetwork
+from seqdl.text.sampling import RANGES
+from seqdl.text.scoring import surprisal
+from seqdl.text.vocabulary import ByteVocabulary, CharVocabulary, vocabulary_from
+
+Array = np.ndarray
+OFF: dict[str, Any] = {"temperature": 1.0}
+
+
+def pick(logits: Any, counts: Any = None, allowed: Any = None, chance: float = 0.0, **options: Any) -> int:
+    logits = np.asarray(logits, np.float32)
+    counts = np.zeros(len(logits), np.int64) if counts is None else np.asarray(counts, np.int64)
+    allowed = np.ones(len(logits), np.bool_) if allowed is None else np.asarray(allowed, np.bool_)
+    return int(kernels.pick(logits, allowed, counts, SamplingOptions(**(OFF | options)).for_kernel(), chance))
+
+
+def naive_distribution(logits: Array, allowed: Array, counts: Array, o: SamplingOptions) -> dict[int, float]:
+    """The probability of each symbol that may be drawn, likeliest first: each filter a line, from its definition."""
+    scores = {}
+    for v in np.flatnonzero(allowed).tolist():
+        score = float(logits[v])
+        if counts[v]:
+            score = score / o.repeat_penalty if score > 0 else score * o.repeat_penalty
+            score -= o.presence_penalty + counts[v] * o.frequency_penalty
+        scores[v] = score
+    kept = sorted(scores, key=lambda v: (-scores[v], v))
+    if o.temperature == 0:
+        return {kept[0]: 1.0}
+    kept = kept[: o.top_k] if o.top_k else kept
+    p = softmax([scores[v] for v in kept])
+    kept = [v for k, v in enumerate(kept) if k == 0 or sum(p[:k]) < o.top_p]  # what comes before does not reach it
+    p = softmax([scores[v] for v in kept])
+    kept = [v for v, share in zip(kept, p, strict=True) if share >= o.min_p * p[0]]
+    return dict(zip(kept, softmax([scores[v] / o.temperature for v in kept]), strict=True))
+
+
+def softmax(scores: list[float]) -> list[float]:
+    weights = [math.exp(score - max(scores)) for score in scores]
+    return [weight / sum(weights) for weight in weights]
+
+
+OPTIONS = st.builds(
+    SamplingOptions,
+    temperature=st.sampled_from([0.0, 0.31, 1.0, 2.7]),
+    top_k=st.sampled_from([0, 1, 3, 1000]),
+    top_p=st.sampled_from([0.0, 0.613, 0.957, 1.0]),
+    min_p=st.sampled_from([0.0, 0.0213, 0.317, 1.0]),
+    repeat_penalty=st.sampled_from([1.0, 1.37, 0.71]),
+    presence_penalty=st.sampled_from([0.0, 0.913, -0.417]),
+    frequency_penalty=st.sampled_from([0.0, 0.619, -0.223]),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(OPTIONS, st.integers(0, 2**32 - 1), st.integers(1, 20), st.booleans())
+def test_pick_draws_as_the_twin(options: SamplingOptions, seed: int, V: int, all_allowed: bool) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 3, V).astype(np.float32)
+    allowed = np.ones(V, np.bool_) if all_allowed else rng.random(V) < 0.7
+    allowed[rng.integers(V)] = True
+    counts = rng.integers(0, 4, V) * (rng.random(V) < 0.5)
+    twin = naive_distribution(logits, allowed, counts, options)
+    edges = np.cumsum(list(twin.values()))
+    for chance in rng.random(10):
+        ours = kernels.pick(logits, allowed, counts, options.for_kernel(), chance)
+        assert ours == list(twin)[min(int(np.searchsorted(edges, chance, "right")), len(twin) - 1)]
+
+
+# Each filter alone, on shares that one can add up: 40%, 30%, 20%, 10%
+
+LOGITS = np.log([0.2, 0.4, 0.1, 0.3])  # of symbols 0 to 3, so 1 is likeliest, then 3, 0, 2
+EVEN = np.linspace(0, 0.999, 50)
+
+
+def drawn(**options: Any) -> set[int]:
+    return {pick(LOGITS, chance=chance, **options) for chance in EVEN}
+
+
+def test_chance_walks_from_the_likeliest_down() -> None:
+    assert [pick(LOGITS, chance=c) for c in (0.0, 0.39, 0.41, 0.69, 0.71, 0.89, 0.91, 0.999)] == [
+        1,
+        1,
+        3,
+        3,
+        0,
+        0,
+        2,
+        2,
+    ]
+
+
+@pytest.mark.parametrize(("k", "left"), [(0, {0, 1, 2, 3}), (1, {1}), (2, {1, 3}), (3, {1, 3, 0}), (9, {0, 1, 2, 3})])
+def test_top_k_keeps_the_k_likeliest(k: int, left: set[int]) -> None:
+    assert drawn(top_k=k) == left
+
+
+@pytest.mark.parametrize(
+    ("p", "left"),
+    [(0.0, {1}), (0.39, {1}), (0.41, {1, 3}), (0.71, {1, 3, 0}), (0.91, {0, 1, 2, 3}), (1.0, {0, 1, 2, 3})],
+)
+def test_top_p_keeps_the_fewest_that_reach_p(p: float, left: set[int]) -> None:
+    assert drawn(top_p=p) == left
+
+
+@pytest.mark.parametrize(
+    ("p", "left"), [(0.0, {0, 1, 2, 3}), (0.24, {0, 1, 2, 3}), (0.26, {0, 1, 3}), (0.51, {1, 3}), (1.0, {1})]
+)
+def test_min_p_is_relative_to_the_likeliest(p: float, left: set[int]) -> None:
+    assert drawn(min_p=p) == left
+
+
+def test_top_p_counts_after_top_k() -> None:
+    assert drawn(top_k=2, top_p=0.56) == {1}  # 40 of 70 percent is 0.571
+    assert drawn(top_p=0.56) == {1, 3}
+
+
+def test_filters_come_before_the_temperature() -> None:
+    assert drawn(top_p=0.41, temperature=50.0) == {1, 3}  # at this temperature all four are alike
+    assert drawn(min_p=0.51, temperature=50.0) == {1, 3}
+
+
+def test_temperature_zero_takes_the_likeliest_whatever_the_chance() -> None:
+    assert drawn(temperature=0.0) == {1}
+    assert drawn(temperature=0.0, top_k=3, top_p=0.9) == {1}
+
+
+def test_temperature_flattens() -> None:
+    assert pick([math.log(4), 0], chance=0.7) == 0
+    assert pick([math.log(4), 0], chance=0.7, temperature=2.0) == 1  # 2 : 1
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_ties_go_to_the_smaller_symbol(temperature: float) -> None:
+    assert pick([1, 2, 2, 2], temperature=temperature, top_k=1) == 1
+
+
+def test_symbols_that_are_not_allowed_are_never_drawn() -> None:
+    allowed = [False, True, True, False]
+    assert {pick([9, 1, 1, 9], allowed=allowed, chance=c) for c in EVEN} == {1, 2}
+    assert pick([9, 1, 2, 9], allowed=allowed, temperature=0.0) == 2
+    assert pick([-9, -1, -2, -9], allowed=allowed, counts=[5, 5, 5, 5], temperature=0.0, repeat_penalty=9.0) == 1
+
+
+def test_repeat_penalty_divides_positive_and_multiplies_negative_scores() -> None:
+    greedy = {"temperature": 0.0, "repeat_penalty": 2.0}
+    assert pick([3, 2], [1, 0], **greedy) == 1  # 1.5 < 2
+    assert pick([5, 2], [1, 0], **greedy) == 0
+    assert pick([-2, -3], [1, 0], **greedy) == 1  # -4 < -3
+    assert pick([3, 2], [7, 0], **greedy) == 1  # once, however often
+    assert pick([5, 2], [7, 0], **greedy) == 0
+
+
+def test_presence_counts_once_and_frequency_each_time() -> None:
+    assert pick([3, 2], [1, 0], temperature=0.0, presence_penalty=1.5) == 1
+    assert pick([5, 2], [9, 0], temperature=0.0, presence_penalty=1.5) == 0
+    assert pick([3, 2], [1, 0], temperature=0.0, frequency_penalty=0.6) == 0
+    assert pick([3, 2], [2, 0], temperature=0.0, frequency_penalty=0.6) == 1
+
+
+def test_frequencies_of_draws_are_the_probabilities() -> None:
+    N, options = 20_000, SamplingOptions(temperature=0.7, top_p=0.95)
+    logits = np.random.default_rng(0).normal(0, 2, 12).astype(np.float32)
+    nobody = np.zeros(12, np.int64)
+    every = np.ones(12, np.bool_)
+    chances = np.random.default_rng(1).random(N)
+    counts = np.bincount([kernels.pick(logits, every, nobody, options.for_kernel(), c) for c in chances], minlength=12)
+    twin = naive_distribution(logits, every, nobody, options)
+    for v in range(12):
+        p = twin.get(v, 0.0)
+        assert abs(counts[v] / N - p) <= 4.5 * math.sqrt(p * (1 - p) / N)
+
+
+@pytest.mark.parametrize("name", RANGES)
+@pytest.mark.parametrize("beyond", [-math.inf, math.inf, math.nan])
+def test_options_out_of_range_are_refused(name: str, beyond: float) -> None:
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} must be between"):
+        SamplingOptions(**{name: beyond})
+
+
+# The network, one symbol after the other
+
+
+def network_and_twin(cell: str, layers: int, text: Array) -> tuple[CharNetwork, Array]:
+    """A network of 5 symbols, and its logits (T, 5) after each symbol, by the slow twin in float64."""
+    network = CharNetwork(5, cell, 6, layers, generator=np.random.default_rng(layers)).eval()
+    weights = [p.data.astype(np.float64) * 2 for p in network.rnn.parameters()]
+    for parameter, w in zip(network.rnn.parameters(), weights, strict=True):
+        parameter.data[...] = w
+    one_hot = np.eye(5)[text][:, None, :]
+    zero = np.zeros((layers, 1, 6))
+    states = (zero, zero) if cell == "lstm" else (zero,)
+    out = getattr(naive, cell)(one_hot, *states, weights, 1)[0]
+    decoder = network.decoder
+    assert decoder.bias is not None
+    return network, out[:, 0] @ decoder.weight.data.T.astype(np.float64) + decoder.bias.data
+
+
+def zero_state(network: CharNetwork) -> tuple[Array, Array]:
+    h = np.zeros((network.rnn.num_layers, 6), np.float32)
+    return h, h.copy() if network.architecture["cell"] == "lstm" else h[:0].copy()
+
+
+CELLS = pytest.mark.parametrize("cell", ["lstm", "gru"])
+
+
+@CELLS
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_advance_moves_as_the_twin(cell: str, layers: int) -> None:
+    text = np.random.default_rng(0).integers(0, 5, 20)
+    network, twin = network_and_twin(cell, layers, text)
+    h, c = zero_state(network)
+    for symbol, wanted in zip(text, twin, strict=True):
+        logits = np.full(5, np.nan, np.float32)
+        kernels.advance(pack(network), symbol, h, c, logits)
+        np.testing.assert_allclose(logits, wanted, rtol=1e-5, atol=1e-6)
+
+
+@CELLS
+def test_write_and_read_are_pick_and_advance_in_a_row(cell: str) -> None:
+    text = np.random.default_rng(0).integers(0, 5, 20)
+    network, twin = network_and_twin(cell, 2, text)
+    weights, options = pack(network), SamplingOptions(temperature=0.9, repeat_penalty=1.5, repeat_last_n=3)
+    h, c = zero_state(network)
+    logits = np.full(5, np.nan, np.float32)
+    kernels.read(weights, text, h, c, logits)
+    np.testing.assert_allclose(logits, twin[-1], rtol=1e-5, atol=1e-6)
+
+    allowed, recent = np.ones(5, np.bool_), np.array([-1, *text[-2:]])
+    slow_h, slow_c, slow_logits, slow_recent = h.copy(), c.copy(), logits.copy(), recent.tolist()
+    chances = np.random.default_rng(1).random(40)
+    symbols, nats = np.full(40, -1), np.full(40, np.nan)
+    kernels.write(weights, h, c, logits, allowed, options.for_kernel(), recent, chances, symbols, nats)
+    for n, chance in enumerate(chances):
+        counts = np.bincount([v for v in slow_recent if v >= 0], minlength=5)
+        symbol = kernels.pick(slow_logits, allowed, counts, options.for_kernel(), chance)
+        assert symbols[n] == symbol
+        assert nats[n] == pytest.approx(-math.log(softmax(slow_logits.tolist())[symbol]), abs=1e-5)
+        slow_recent = [*slow_recent[1:], symbol]
+        kernels.advance(weights, symbol, slow_h, slow_c, slow_logits)
+    assert recent.tolist() == slow_recent
+    np.testing.assert_array_equal(logits, slow_logits)
+
+
+def test_generate_is_the_same_in_one_piece_or_many(model_file) -> None:
+    model = CharModel.load(model_file)
+    whole = list(model.generate("In line", 5 * CHUNK, seed=4))
+    for length in (0, 1, CHUNK - 1, CHUNK, CHUNK + 1):
+        symbols = [symbol for piece in model.generate("In line", length, seed=4) for symbol in piece.symbols]
+        assert symbols == [symbol for piece in whole for symbol in piece.symbols][: len(symbols)]
+        assert length - 3 <= len(symbols) <= length  # the bytes of a character that is not complete are missing
+
+
+# Scoring
+
+
+@CELLS
+@pytest.mark.parametrize("layers", [1, 2])
+def test_surprisal_in_one_stream_is_the_loop_over_the_network(cell: str, layers: int) -> None:
+    text = np.random.default_rng(0).integers(0, 5, 300)
+    network, twin = network_and_twin(cell, layers, text)
+    wanted = [-math.log(softmax(row.tolist())[after]) for row, after in zip(twin[:-1], text[1:], strict=True)]
+    np.testing.assert_allclose(surprisal(network, text, lanes=1), wanted, rtol=1e-4, atol=1e-5)
+    state, stepwise = network.zero_state(1), []
+    with no_grad():
+        for symbol, after in pairwise(text):
+            logits, state = network(np.array([[symbol]]), state)
+            stepwise.append(-math.log(softmax(logits.data[0].tolist())[after]))
+    np.testing.assert_allclose(stepwise, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("lanes", [None, 2, 7, 24])
+def test_surprisal_in_lanes_is_close_to_one_stream(lanes: int | None, model_file, corpus) -> None:
+    network = CharModel.load(model_file).network
+    text = np.frombuffer(corpus.read_bytes(), np.uint8)[:24_999]
+    one, many = surprisal(network, text, 1), surprisal(network, text, lanes)
+    assert one.shape == many.shape == (24_998,)
+    assert many.mean() == pytest.approx(one.mean(), abs=1e-4)
+    np.testing.assert_allclose(one, many, atol=0.05)
+    np.testing.assert_array_equal(many, surprisal(network, text, lanes))
+
+
+@pytest.mark.parametrize(("symbols", "lanes"), [(0, None), (1, None), (2, None), (2, 1), (4, 9), (10, 8), (11, 3)])
+def test_surprisal_has_one_figure_less_than_symbols(symbols: int, lanes: int | None) -> None:
+    network = CharNetwork(5, "gru", 6, generator=np.random.default_rng(0))
+    nats = surprisal(network, np.arange(symbols) % 5, lanes)
+    assert nats.shape == (max(0, symbols - 1),)
+    assert np.isfinite(nats).all()
+    assert network.training
+
+
+# Text from symbols
+
+
+def chunks(data: bytes, cuts: list[int]) -> list[tuple[Array, Array]]:
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    symbols, nats = np.frombuffer(data, np.uint8), np.arange(len(data)) / 8
+    return [(symbols[a:b], nats[a:b]) for a, b in pairwise(edges)]
+
+
+CUTS = st.lists(st.integers(0, 1000), max_size=6)
+
+
+@settings(deadline=None)
+@given(st.text(), CUTS)
+def test_pieces_never_cut_a_character(text: str, cuts: list[int]) -> None:
+    data = text.encode()
+    pieces = list(_decoded(iter(chunks(data, cuts)), ByteVocabulary()))
+    assert "".join(piece.text for piece in pieces) == text
+    for piece in pieces:
+        assert bytes(piece.symbols) == piece.text.encode()
+        assert len(piece.logprobs) == len(piece.symbols)
+    assert [value for piece in pieces for value in piece.logprobs] == [-n / 8 for n in range(len(data))]
+
+
+@given(st.text(min_size=1), CUTS, st.integers(1, 3))
+def test_a_character_that_stays_incomplete_is_left_out(text: str, cuts: list[int], missing: int) -> None:
+    data = text.encode()[:-missing]
+    whole = data.decode(errors="ignore")
+    pieces = list(_decoded(iter(chunks(data, cuts)), ByteVocabulary()))
+    assert "".join(piece.text for piece in pieces) == whole
+    assert b"".join(bytes(piece.symbols) for piece in pieces) == whole.encode()
+
+
+@given(st.binary(), CUTS)
+def test_any_bytes_become_text(data: bytes, cuts: list[int]) -> None:
+    pieces = list(_decoded(iter(chunks(data, cuts)), ByteVocabulary()))
+    text = "".join(piece.text for piece in pieces)
+    assert data.decode(errors="replace").rstrip("\ufffd") == text.rstrip("\ufffd")
+    assert all(len(piece.logprobs) == len(piece.symbols) for piece in pieces)
+    assert data.startswith(b"".join(bytes(piece.symbols) for piece in pieces))
+
+
+@given(st.text("ab", max_size=30), CUTS, st.lists(st.text("ab", max_size=4), max_size=3))
+def test_text_ends_before_the_first_stop_string(text: str, cuts: list[int], stop: list[str]) -> None:
+    pieces = _without_stops(_decoded(iter(chunks(text.encode(), cuts)), ByteVocabulary()), stop)
+    found = [text.index(s) for s in stop if s and s in text]
+    # Of several the one that is complete first ends the text, and pieces may complete two at once.
+    written = "".join(piece.text for piece in pieces)
+    if not found:
+        assert written == text
+    else:
+        assert text.startswith(written)
+        assert not any(s in written for s in stop if s)
+        assert any(text.startswith(s, len(written)) for s in stop if s)
+
+
+# Vocabularies
+
+
+@given(st.text(), CUTS)
+def test_characters_come_back_however_they_are_cut(text: str, cuts: list[int]) -> None:
+    pieces = [symbols.tobytes() for symbols, _ in chunks(text.encode(), cuts)]
+    vocabulary = CharVocabulary.of(pieces)
+    symbols = vocabulary.encode(text.encode())
+    assert vocabulary.decode(symbols.tolist()) == text.encode()
+    assert len(symbols) == len(text)
+    np.testing.assert_array_equal(np.concatenate([symbols[:0], *vocabulary.encode_stream(pieces)]), symbols)
+    assert vocabulary.unknown_share(symbols) == (text.count("\ufffd") / len(text) if text else 0)
+    assert vocabulary_from(vocabulary.metadata()).encode(text.encode()).tolist() == symbols.tolist()
+
+
+@given(st.text(), st.text())
+def test_unknown_characters_become_symbol_0(known: str, text: str) -> None:
+    vocabulary = CharVocabulary.of([known.encode()])
+    symbols = vocabulary.encode(text.encode())
+    wanted = "".join(letter if letter in known else "\ufffd" for letter in text)
+    assert vocabulary.decode(symbols.tolist()).decode() == wanted
+    assert not vocabulary.allowed()[0]
+    assert vocabulary.allowed()[1:].all()
+
+
+@given(st.binary())
+def test_bytes_come_back(data: bytes) -> None:
+    vocabulary = ByteVocabulary()
+    assert vocabulary.decode(vocabulary.encode(data).tolist()) == data
+    assert vocabulary.allowed().all()
+
+
+@given(st.text(), st.binary(min_size=1), CUTS)
+def test_error_names_the_byte_that_is_not_utf8(text: str, rest: bytes, cuts: list[int]) -> None:
+    data = text.encode() + rest
+    pieces = [symbols.tobytes() for symbols, _ in chunks(data, cuts)]
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        for encode in (
+            lambda: CharVocabulary.of(pieces, "f"),
+            lambda: [*CharVocabulary("a").encode_stream(pieces, "f")],
+        ):
+            with pytest.raises(InputError, match=rf"^f: byte {error.start} is not UTF-8"):
+                encode()
+    else:
+        CharVocabulary.of(pieces)
