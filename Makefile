@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint parity clean
 
 demo: $(VENV)/.installed
 	$(BIN)/seqdl warmup
@@ -27,5 +27,14 @@ $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/pip install -q --disable-pip-version-check -e ".[dev]"
 	touch $@
 
+# The core beside PyTorch, in an environment of its own: outputs, gradients, optimiser steps, state_dicts.
+parity: .venv-peers/.installed
+	.venv-peers/bin/pytest -q -s -m peers tests/test_torch_parity.py
+
+.venv-peers/.installed: pyproject.toml bench/requirements-peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install -q --disable-pip-version-check -e . -r bench/requirements-peers.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf .venv-peers $(VENV) build dist *.egg-info
