@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from seqdl.kernels.jit import kernel
+from seqdl.kernels.product import multiply
+from seqdl.kernels.recurrent import sigmoid, tanh
 
 Array = np.ndarray
 
@@ -20,11 +22,11 @@ class Weights(NamedTuple):
     """Of a whole network, packed for matrix-vector products. G is 4 (LSTM: i, f, g, o) or 3 (GRU: r, z, n)."""
 
     table: Array  # (V, G H) what each symbol adds to the first layer's gates, biases included
-    weight_ih: Array  # (L, G H, H) of the layers above the first; row 0 is not used
-    weight_hh: Array  # (L, G H, H)
+    weight_ih: Array  # (L, panels, H, width), each W' (H, G H) from product.pack; of the first layer nothing
+    weight_hh: Array  # (L, panels, H, width)
     bias_ih: Array  # (L, G H) of the layers above the first
     bias_hh: Array  # (L, G H)
-    decoder: Array  # (V, H)
+    decoder: Array  # (panels, H, width), W' (H, V) packed
     decoder_bias: Array  # (V,)
 
 
@@ -41,27 +43,14 @@ class Sampling(NamedTuple):
 
 
 @kernel
-def multiply(matrix, vector, out):  # type: ignore[no-untyped-def]
-    """out += matrix (R, C) @ vector (C,)."""
-    for r in range(len(matrix)):
-        row = matrix[r]
-        total = row[0] * vector[0]
-        for j in range(1, len(vector)):
-            total += row[j] * vector[j]
-        out[r] += total
-
-
-@kernel
 def lstm_gates(x, r, h, c):  # type: ignore[no-untyped-def]
     """One step from x (4H,) and r (4H,), the products of the input and the old state with their biases."""
     H = len(h)
     for j in range(H):
-        i = 1 / (1 + math.exp(-(x[j] + r[j])))
-        f = 1 / (1 + math.exp(-(x[H + j] + r[H + j])))
-        g = math.tanh(x[2 * H + j] + r[2 * H + j])
-        o = 1 / (1 + math.exp(-(x[3 * H + j] + r[3 * H + j])))
+        i, f = sigmoid(x[j] + r[j]), sigmoid(x[H + j] + r[H + j])
+        g, o = tanh(x[2 * H + j] + r[2 * H + j]), sigmoid(x[3 * H + j] + r[3 * H + j])
         c[j] = f * c[j] + i * g
-        h[j] = o * math.tanh(c[j])
+        h[j] = o * tanh(c[j])
 
 
 @kernel
@@ -69,10 +58,9 @@ def gru_gates(x, r, h):  # type: ignore[no-untyped-def]
     """One step from x (3H,) and r (3H,); the reset gate multiplies the recurrent part of the candidate."""
     H = len(h)
     for j in range(H):
-        reset = 1 / (1 + math.exp(-(x[j] + r[j])))
-        z = 1 / (1 + math.exp(-(x[H + j] + r[H + j])))
-        n = math.tanh(x[2 * H + j] + reset * r[2 * H + j])
-        h[j] = (1 - z) * n + z * h[j]
+        reset, z = sigmoid(x[j] + r[j]), sigmoid(x[H + j] + r[H + j])
+        n = tanh(x[2 * H + j] + reset * r[2 * H + j])
+        h[j] = n + z * (h[j] - n)
 
 
 @kernel
@@ -81,21 +69,20 @@ def advance(weights, symbol, h, c, logits):  # type: ignore[no-untyped-def]
 
     A GRU has an empty c (0, H).
     """
-    rows = weights.table.shape[1]
-    x = weights.table[symbol].copy()
-    r = np.empty(rows, x.dtype)
+    x = weights.table[symbol : symbol + 1].copy()
+    r = np.empty_like(x)
     for layer in range(len(h)):
         if layer > 0:
-            x[:] = weights.bias_ih[layer]
-            multiply(weights.weight_ih[layer], h[layer - 1], x)
-        r[:] = weights.bias_hh[layer]
-        multiply(weights.weight_hh[layer], h[layer], r)
+            x[0] = weights.bias_ih[layer]
+            multiply(h[layer - 1 : layer], weights.weight_ih[layer], x)
+        r[0] = weights.bias_hh[layer]
+        multiply(h[layer : layer + 1], weights.weight_hh[layer], r)
         if len(c) > 0:
-            lstm_gates(x, r, h[layer], c[layer])
+            lstm_gates(x[0], r[0], h[layer], c[layer])
         else:
-            gru_gates(x, r, h[layer])
+            gru_gates(x[0], r[0], h[layer])
     logits[:] = weights.decoder_bias
-    multiply(weights.decoder, h[-1], logits)
+    multiply(h[len(h) - 1 :], weights.decoder, logits.reshape(1, -1))
 
 
 @kernel
@@ -103,47 +90,58 @@ def pick(logits, allowed, counts, sampling, chance):  # type: ignore[no-untyped-
     """Choose a symbol: penalties, top-k, top-p, min-p, temperature, in this order, then the draw.
 
     logits, allowed (bool), counts (how often each symbol was among the last ones): (V,). chance: uniform in
-    [0, 1). Returns the symbol. Ties go to the smaller symbol.
+    [0, 1); the draw walks through the symbols in their order. Returns the symbol; ties go to the smaller one.
     """
-    V = len(logits)
-    scores = np.empty(V, np.float64)
-    for v in range(V):
-        scores[v] = logits[v] if allowed[v] else -np.inf
-        if counts[v] > 0:
-            if scores[v] > 0:
-                scores[v] /= sampling.repeat_penalty
-            else:
-                scores[v] *= sampling.repeat_penalty
-            scores[v] -= sampling.presence_penalty + counts[v] * sampling.frequency_penalty
+    scores = penalised(logits, allowed, counts, sampling)
     if sampling.temperature == 0:
         return np.argmax(scores)
+    best = np.max(scores)
+    if sampling.top_k > 0 or sampling.top_p < 1 or sampling.min_p > 0:
+        drop_unlikely(scores, best, sampling)
+    weights = np.empty(len(scores), np.float64)
+    total = 0.0
+    for v in range(len(scores)):
+        weights[v] = math.exp((scores[v] - best) / sampling.temperature)
+        total += weights[v]
+    target, chosen = chance * total, np.argmax(scores)
+    for v in range(len(scores)):
+        if weights[v] > 0:
+            chosen = v  # rounding may leave a rest of the target at the end: then the last possible one
+            if target < weights[v]:
+                break
+            target -= weights[v]
+    return chosen
+
+
+@kernel
+def penalised(logits, allowed, counts, sampling):  # type: ignore[no-untyped-def]
+    """Scores in float64: -inf where not allowed, recent symbols moved by the penalties."""
+    scores = np.empty(len(logits), np.float64)
+    for v in range(len(logits)):
+        scores[v] = logits[v] if allowed[v] else -np.inf
+        if counts[v] > 0:
+            scores[v] *= sampling.repeat_penalty if scores[v] <= 0 else 1 / sampling.repeat_penalty
+            scores[v] -= sampling.presence_penalty + counts[v] * sampling.frequency_penalty
+    return scores
+
+
+@kernel
+def drop_unlikely(scores, best, sampling):  # type: ignore[no-untyped-def]
+    """Set to -inf what top-k, top-p and min-p leave out."""
     order = np.argsort(-scores, kind="mergesort")  # the stable sort
-    kept = V if sampling.top_k <= 0 else min(sampling.top_k, V)
-    while kept > 1 and scores[order[kept - 1]] == -np.inf:  # what is not allowed is never drawn, even by rounding
-        kept -= 1
-    best = scores[order[0]]
-    weights = np.empty(V, np.float64)
+    kept = len(scores) if sampling.top_k <= 0 else min(sampling.top_k, len(scores))
     total = 0.0
     for n in range(kept):
-        weights[n] = math.exp(scores[order[n]] - best)
-        total += weights[n]
-    if sampling.top_p < 1:
-        running, n = 0.0, 0
-        while n < kept and running < sampling.top_p * total:
-            running += weights[n]
-            n += 1
-        kept = max(n, 1)
-    while kept > 1 and weights[kept - 1] < sampling.min_p:  # the likeliest has weight 1
-        kept -= 1
-    total = 0.0
+        total += math.exp(scores[order[n]] - best)
+    running = 0.0
     for n in range(kept):
-        weights[n] = math.exp((scores[order[n]] - best) / sampling.temperature)
-        total += weights[n]
-    target, n = chance * total, 0
-    while n < kept - 1 and target >= weights[n]:
-        target -= weights[n]
-        n += 1
-    return order[n]
+        weight = math.exp(scores[order[n]] - best)  # 1 for the likeliest
+        if n > 0 and (weight < sampling.min_p or (sampling.top_p < 1 and running >= sampling.top_p * total)):
+            kept = n
+            break
+        running += weight
+    for n in range(kept, len(scores)):
+        scores[order[n]] = -np.inf
 
 
 @kernel

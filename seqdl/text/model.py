@@ -16,6 +16,7 @@ import numpy as np
 from seqdl import modelfile
 from seqdl.errors import InputError, ModelFileError, UsageError
 from seqdl.kernels import generation as kernels
+from seqdl.kernels import product
 from seqdl.nn.module import StateError
 from seqdl.text.network import CELLS, CharNetwork
 from seqdl.text.sampling import SamplingOptions
@@ -104,10 +105,9 @@ class CharModel:
         self, begun: Array, length: int, draw: np.random.Generator, options: SamplingOptions
     ) -> Iterator[tuple[Array, Array]]:
         weights = self._weights()
-        H, dtype = weights.weight_hh.shape[2], weights.weight_hh.dtype
-        h = np.zeros((len(weights.weight_hh), H), dtype)
-        c = np.zeros((len(h) if self.network.architecture["cell"] == "lstm" else 0, H), dtype)
-        logits = np.empty(len(weights.decoder), dtype)
+        h = np.zeros((len(weights.weight_hh), weights.weight_hh.shape[2]), weights.weight_hh.dtype)
+        c = np.zeros_like(h if self.network.architecture["cell"] == "lstm" else h[:0])
+        logits = np.empty_like(weights.decoder_bias)
         kernels.read(weights, begun.astype(np.int64), h, c, logits)
         recent = np.full(options.repeat_last_n, -1, np.int64)
         known = begun[len(begun) - min(len(begun), len(recent)) :]
@@ -155,20 +155,22 @@ def model_path(path: str | os.PathLike[str] | None) -> Path:
 def pack(network: CharNetwork) -> kernels.Weights:
     """Lay out a network's weights as the generation kernels read them."""
     rnn, decoder = network.rnn, network.decoder
-    layers = range(rnn.num_layers)
     assert decoder.bias is not None  # CharNetwork makes it with one
 
-    def stacked(name: str) -> Array:
-        return np.stack([getattr(rnn, f"{name}_l{k}").data for k in layers])
+    def each_layer(name: str) -> list[Array]:
+        return [getattr(rnn, f"{name}_l{k}").data for k in range(rnn.num_layers)]
 
-    first = rnn.weight_ih_l0.data.T + rnn.bias_ih_l0.data
-    above = np.zeros_like(stacked("weight_hh"))
-    for k in layers[1:]:
-        above[k] = getattr(rnn, f"weight_ih_l{k}").data
+    recurrent = np.stack([product.pack(w.T) for w in each_layer("weight_hh")])
+    above = [product.pack(w.T) for w in each_layer("weight_ih")[1:]]
     return kernels.Weights(
-        np.ascontiguousarray(first), above, stacked("weight_hh"), stacked("bias_ih"), stacked("bias_hh"),
-        decoder.weight.data, decoder.bias.data,
-    )  # fmt: skip
+        np.ascontiguousarray(rnn.weight_ih_l0.data.T + rnn.bias_ih_l0.data),
+        np.stack([np.zeros_like(recurrent[0]), *above]),
+        recurrent,
+        np.stack(each_layer("bias_ih")),
+        np.stack(each_layer("bias_hh")),
+        product.pack(decoder.weight.data.T),
+        decoder.bias.data,
+    )
 
 
 def _decoded(chunks: Iterator[tuple[Array, Array]], vocabulary: Vocabulary) -> Iterator[Piece]:
