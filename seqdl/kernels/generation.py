@@ -103,7 +103,7 @@ def pick(logits, allowed, counts, sampling, chance):  # type: ignore[no-untyped-
     for v in range(len(scores)):
         weights[v] = math.exp((scores[v] - best) / sampling.temperature)
         total += weights[v]
-    target, chosen = chance * total, np.argmax(scores)
+    target, chosen = chance * total, int(np.argmax(scores))
     for v in range(len(scores)):
         if weights[v] > 0:
             chosen = v  # rounding may leave a rest of the target at the end: then the last possible one
