@@ -96,6 +96,12 @@ def test_multiply_gives_each_row_the_same_bits_in_any_block(dtype) -> None:
     np.testing.assert_array_equal(whole, parts)
 
 
+def test_fill_repeats_a_row(dtype) -> None:
+    row, c = draw(5, dtype=dtype), np.full((3, 5), np.nan, dtype)
+    product.fill(row, c)
+    np.testing.assert_array_equal(c, np.tile(row, (3, 1)))
+
+
 def test_fill_panels_pads_the_last_panel_with_zeros(dtype) -> None:
     width = product.panel_width(dtype)
     packed = np.full((2, 3, width), np.nan, dtype)

@@ -222,9 +222,9 @@ def test_advance_moves_as_the_twin(cell: str, layers: int) -> None:
     network, twin = network_and_twin(cell, layers, text)
     h, c = zero_state(network)
     for symbol, wanted in zip(text, twin, strict=True):
-        logits = np.full(5, np.nan, np.float32)
+        logits = np.full((1, 5), np.nan, np.float32)
         kernels.advance(pack(network), symbol, h, c, logits)
-        np.testing.assert_allclose(logits, wanted, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(logits[0], wanted, rtol=1e-5, atol=1e-6)
 
 
 @CELLS
@@ -233,9 +233,9 @@ def test_write_and_read_are_pick_and_advance_in_a_row(cell: str) -> None:
     network, twin = network_and_twin(cell, 2, text)
     weights, options = pack(network), SamplingOptions(temperature=0.9, repeat_penalty=1.5, repeat_last_n=3)
     h, c = zero_state(network)
-    logits = np.full(5, np.nan, np.float32)
+    logits = np.full((1, 5), np.nan, np.float32)
     kernels.read(weights, text, h, c, logits)
-    np.testing.assert_allclose(logits, twin[-1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(logits[0], twin[-1], rtol=1e-5, atol=1e-6)
 
     allowed, recent = np.ones(5, np.bool_), np.array([-1, *text[-2:]])
     slow_h, slow_c, slow_logits, slow_recent = h.copy(), c.copy(), logits.copy(), recent.tolist()
@@ -244,9 +244,9 @@ def test_write_and_read_are_pick_and_advance_in_a_row(cell: str) -> None:
     kernels.write(weights, h, c, logits, allowed, options.for_kernel(), recent, chances, symbols, nats)
     for n, chance in enumerate(chances):
         counts = np.bincount([v for v in slow_recent if v >= 0], minlength=5)
-        symbol = kernels.pick(slow_logits, allowed, counts, options.for_kernel(), chance)
+        symbol = kernels.pick(slow_logits[0], allowed, counts, options.for_kernel(), chance)
         assert symbols[n] == symbol
-        assert nats[n] == pytest.approx(-math.log(softmax(slow_logits.tolist())[symbol]), abs=1e-5)
+        assert nats[n] == pytest.approx(-math.log(softmax(slow_logits[0].tolist())[symbol]), abs=1e-5)
         slow_recent = [*slow_recent[1:], symbol]
         kernels.advance(weights, symbol, slow_h, slow_c, slow_logits)
     assert recent.tolist() == slow_recent

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqdl.kernels.jit import kernel
-from seqdl.kernels.product import multiply
+from seqdl.kernels.product import fill, multiply
 from seqdl.kernels.recurrent import sigmoid, tanh
 
 Array = np.ndarray
@@ -65,7 +65,7 @@ def gru_gates(x, r, h):  # type: ignore[no-untyped-def]
 
 @kernel
 def advance(weights, symbol, h, c, logits):  # type: ignore[no-untyped-def]
-    """Read one symbol: h (L, H) and, for an LSTM, c (L, H) move on in place; logits (V,) are filled.
+    """Read one symbol: h (L, H) and, for an LSTM, c (L, H) move on in place; logits (1, V) are filled.
 
     A GRU has an empty c (0, H).
     """
@@ -73,16 +73,16 @@ def advance(weights, symbol, h, c, logits):  # type: ignore[no-untyped-def]
     r = np.empty_like(x)
     for layer in range(len(h)):
         if layer > 0:
-            x[0] = weights.bias_ih[layer]
+            fill(weights.bias_ih[layer], x)
             multiply(h[layer - 1 : layer], weights.weight_ih[layer], x)
-        r[0] = weights.bias_hh[layer]
+        fill(weights.bias_hh[layer], r)
         multiply(h[layer : layer + 1], weights.weight_hh[layer], r)
         if len(c) > 0:
             lstm_gates(x[0], r[0], h[layer], c[layer])
         else:
             gru_gates(x[0], r[0], h[layer])
-    logits[:] = weights.decoder_bias
-    multiply(h[len(h) - 1 :], weights.decoder, logits.reshape(1, -1))
+    fill(weights.decoder_bias, logits)
+    multiply(h[len(h) - 1 :], weights.decoder, logits)
 
 
 @kernel
@@ -93,9 +93,10 @@ def pick(logits, allowed, counts, sampling, chance):  # type: ignore[no-untyped-
     [0, 1); the draw walks through the symbols in their order. Returns the symbol; ties go to the smaller one.
     """
     scores = penalised(logits, allowed, counts, sampling)
+    chosen = int(np.argmax(scores))  # np.max would take a second longer to compile
+    best = scores[chosen]
     if sampling.temperature == 0:
-        return np.argmax(scores)
-    best = np.max(scores)
+        return chosen
     if sampling.top_k > 0 or sampling.top_p < 1 or sampling.min_p > 0:
         drop_unlikely(scores, best, sampling)
     weights = np.empty(len(scores), np.float64)
@@ -103,7 +104,7 @@ def pick(logits, allowed, counts, sampling, chance):  # type: ignore[no-untyped-
     for v in range(len(scores)):
         weights[v] = math.exp((scores[v] - best) / sampling.temperature)
         total += weights[v]
-    target, chosen = chance * total, int(np.argmax(scores))
+    target = chance * total
     for v in range(len(scores)):
         if weights[v] > 0:
             chosen = v  # rounding may leave a rest of the target at the end: then the last possible one
@@ -148,26 +149,28 @@ def drop_unlikely(scores, best, sampling):  # type: ignore[no-untyped-def]
 def write(weights, h, c, logits, allowed, sampling, recent, chances, symbols, nats):  # type: ignore[no-untyped-def]
     """Fill symbols (N,) and nats (N,), one for each of chances (N,); h, c, logits and recent move on in place.
 
-    logits (V,): what the next symbol is drawn from, filled by `advance`. recent (R,): the last R symbols for the
+    logits (1, V): what the next symbol is drawn from, filled by `advance`. recent (R,): the last R symbols for the
     penalties, oldest first, -1 where there is none. nats: -ln of the probability that the network itself gives
     to the symbol, before any filter and at temperature 1.
     """
-    counts = np.zeros(len(logits), np.int64)
+    odds = logits[0]
+    counts = np.zeros(len(odds), np.int64)
     for symbol in recent:
         if symbol >= 0:
             counts[symbol] += 1
     for n in range(len(chances)):
-        symbol = pick(logits, allowed, counts, sampling, chances[n])
+        symbol = pick(odds, allowed, counts, sampling, chances[n])
         symbols[n] = symbol
-        best = np.max(logits)
+        best = odds[np.argmax(odds)]
         total = 0.0
-        for v in range(len(logits)):
-            total += math.exp(logits[v] - best)
-        nats[n] = math.log(total) + best - logits[symbol]
+        for v in range(len(odds)):
+            total += math.exp(odds[v] - best)
+        nats[n] = math.log(total) + best - odds[symbol]
         if len(recent) > 0:
             if recent[0] >= 0:
                 counts[recent[0]] -= 1
-            recent[:-1] = recent[1:].copy()
+            for i in range(len(recent) - 1):
+                recent[i] = recent[i + 1]
             recent[-1] = symbol
             counts[symbol] += 1
         advance(weights, symbol, h, c, logits)

@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import overload
 
 from seqdl.kernels.jit import OPTIONS, kernel
-from seqdl.kernels.product import multiply
+from seqdl.kernels.product import fill, multiply
 
 # tanh(x) = x P(x^2) / Q(x^2), from bench/fit_tanh.py: absolute error below 4e-7 in float32. Being free of
 # branches and calls it vectorises; libm's tanh is 80 times slower here.
@@ -129,7 +129,7 @@ def gru_forward(gates, hidden, packed_rz, packed_n, bias_n, h, reverse, lo, hi):
     for step in range(steps):
         t = steps - 1 - step if reverse else step
         old, new = (t + 1, t) if reverse else (t, t + 1)
-        hidden[t, lo:hi] = bias_n
+        fill(bias_n, hidden[t, lo:hi])
         multiply(h[old, lo:hi], packed_rz, gates[t, lo:hi, : 2 * H])
         multiply(h[old, lo:hi], packed_n, hidden[t, lo:hi])
         for b in range(lo, hi):
