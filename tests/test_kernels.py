@@ -8,9 +8,10 @@ import naive
 import numba
 import numpy as np
 import pytest
+from scipy.special import erf
 
 from seqdl import ops
-from seqdl.kernels import convolution, embedding, optimiser, product, recurrent
+from seqdl.kernels import activation, convolution, embedding, optimiser, product, recurrent
 from seqdl.kernels.jit import KERNELS, OPTIONS
 
 TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
@@ -40,7 +41,7 @@ def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
 
 
 def test_every_kernel_has_a_test_here() -> None:
-    modules = {m.__name__ for m in (convolution, embedding, optimiser, product, recurrent)}
+    modules = {m.__name__ for m in (activation, convolution, embedding, optimiser, product, recurrent)}
     names = {k.__name__ for k in KERNELS if k.__module__ in modules}
     tests = " ".join(name for name in vars(sys.modules[__name__]) if name.startswith("test_"))
     assert {name for name in names if f"test_{name}_" not in tests + "_"} == set()
@@ -296,25 +297,84 @@ def patches(x, kernel, stride, padding, dilation):
     return naive.conv2d(x, picks, np.zeros(len(picks)), stride, padding, dilation)
 
 
-@GEOMETRIES
-def test_image_to_columns_lists_the_patches(dtype, stride, padding, dilation) -> None:
-    x, kernel = draw(2, 2, 6, 5, dtype=dtype), (3, 2)
-    twin = patches(x, kernel, stride, padding, dilation)
-    columns = np.full((2, 12, twin[0, 0].size), np.nan, dtype)
-    size = (*kernel, *twin.shape[2:])
-    convolution.image_to_columns(x, columns, stride, padding, dilation, size, 0, 2)
-    np.testing.assert_array_equal(columns.reshape(twin.shape), twin)
+def channels_last(x: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def window_of(kernel, stride, padding, dilation, out) -> convolution.Window:
+    return convolution.Window(*kernel, stride, padding, dilation, *out.shape[2:])
+
+
+def as_patches(twin: np.ndarray, channels: int, kernel) -> np.ndarray:
+    """(B, C kh kw, OH, OW), as the twin picks them, in the kernels' order (B OH OW, kh kw C)."""
+    B, _, *size = twin.shape
+    apart = twin.reshape(B, channels, *kernel, *size)
+    return apart.transpose(0, 4, 5, 2, 3, 1).reshape(B * size[0] * size[1], -1)
 
 
 @GEOMETRIES
-def test_columns_to_image_is_the_transpose(dtype, stride, padding, dilation) -> None:
+@pytest.mark.parametrize("channels", [2, 9])  # below and above the run that is copied at once
+def test_gather_patches_lists_the_patches(dtype, channels, stride, padding, dilation) -> None:
+    x, kernel = draw(2, channels, 6, 5, dtype=dtype), (3, 2)
+    twin = patches(x, kernel, stride, padding, dilation)
+    wanted = as_patches(twin, channels, kernel)
+    ours = np.full(wanted.shape, np.nan, dtype)
+    window = window_of(kernel, stride, padding, dilation, twin)
+    convolution.gather_patches(channels_last(x), ours, window, 0, 2)
+    np.testing.assert_array_equal(ours, wanted)
+
+
+@GEOMETRIES
+def test_scatter_patches_is_the_transpose(dtype, stride, padding, dilation) -> None:
     x, kernel = draw(2, 2, 6, 5, dtype=dtype), (3, 2)
     twin = patches(x, kernel, stride, padding, dilation)
-    columns = draw(*twin.shape, dtype=dtype)
-    image = np.full_like(x, np.nan)
-    size = (*kernel, *twin.shape[2:])
-    convolution.columns_to_image(columns.reshape(2, 12, -1), image, stride, padding, dilation, size, 0, 2)
-    assert (image * x).sum(dtype=np.float64) == pytest.approx((columns * twin).sum(), rel=1e-5)
+    gathered = as_patches(twin, 2, kernel)
+    weights, image = draw(*gathered.shape, dtype=dtype), np.full((2, 6, 5, 2), np.nan, dtype)
+    convolution.scatter_patches(weights, image, window_of(kernel, stride, padding, dilation, twin), 0, 2)
+    assert (image * channels_last(x)).sum(dtype=np.float64) == pytest.approx((weights * gathered).sum(), rel=1e-5)
+
+
+def test_place_is_the_pixel_that_a_kernel_element_sees() -> None:
+    window = convolution.Window(3, 3, (2, 3), (1, 0), (1, 2), 5, 5)
+    assert convolution.place(window, 4, 2, 1, 1) == (4 * 2 - 1 + 2, 1 * 3 + 2)
+
+
+def convolution_case(dtype, images=5):
+    """Images of 3 channels, a kernel (2, 3), and patches of one image at a time, so that there are groups."""
+    x, weight, bias = (draw(*s, dtype=dtype) for s in ((images, 3, 5, 6), (4, 3, 2, 3), (4,)))
+    twin = naive.conv2d(x, weight, bias)
+    window = window_of((2, 3), (1, 1), (0, 0), (1, 1), twin)
+    return channels_last(x), weight.transpose(2, 3, 1, 0).reshape(-1, 4).copy(), bias, twin, window
+
+
+def test_convolve_fills_its_images_only(dtype) -> None:
+    x, weight, bias, twin, window = convolution_case(dtype)
+    out = np.full((5 * 16, 4), np.nan, dtype)
+    convolution.convolve(x, product.pack(weight), bias, out, window, 1, 4)
+    close(out.reshape(5, 4, 4, 4)[1:4], channels_last(twin)[1:4])
+    assert np.isnan(out.reshape(5, -1)[[0, 4]]).all()
+
+
+def test_convolve_backward_equals_finite_differences_of_the_twin(dtype) -> None:
+    x, weight, bias, _, window = convolution_case(dtype, images=2)
+    grad = draw(2 * 16, 4, dtype=dtype, seed=5)
+    grad_x, grad_weight = np.full_like(x, np.nan), np.zeros_like(weight)
+    convolution.convolve_backward(x, grad, product.pack(weight.T), grad_x, grad_weight, window, 0, 2)
+    image, filters = x.astype(np.float64), weight.astype(np.float64)
+
+    def projected() -> float:
+        first = image.transpose(0, 3, 1, 2), filters.reshape(2, 3, 3, 4).transpose(3, 2, 0, 1)
+        return (channels_last(naive.conv2d(*first, bias)).reshape(-1, 4) * grad).sum()
+
+    for ours, array in ((grad_x, image), (grad_weight, filters)):
+        np.testing.assert_allclose(ours, naive.slopes(projected, array), rtol=1e-5, atol=1e-5)
+
+
+def test_convolution_in_groups_equals_the_whole() -> None:
+    images = convolution.GROUP // (16 * 18) + 2  # more than fit into one group
+    x, weight = draw(images, 3, 5, 6, dtype=np.dtype("float32")), draw(4, 3, 2, 3, dtype=np.dtype("float32"))
+    one_by_one = np.concatenate([ops.conv2d(x[i : i + 1], weight).data for i in range(images)])
+    np.testing.assert_array_equal(ops.conv2d(x, weight).data, one_by_one)
 
 
 @GEOMETRIES
@@ -342,20 +402,24 @@ POOLS = [
 def test_max_pool_equals_the_loops(dtype, shape, size, stride, padding, ceil_mode) -> None:
     x = np.round(draw(2, 2, *shape, dtype=dtype))  # with equal values: the first must win
     twin, twin_where = naive.max_pool2d(x, size, stride, padding, ceil_mode)
-    out, where = np.full(twin.shape, np.nan, dtype), np.full(twin.shape, -99)
-    convolution.max_pool(x, out, where, size, stride, padding, 0, 2)
-    np.testing.assert_array_equal(out, twin)
-    np.testing.assert_array_equal(where, twin_where)
+    window = window_of(size, stride, padding, (1, 1), twin)
+    out = channels_last(np.full(twin.shape, np.nan, dtype))
+    where = np.full(out.shape, -99, np.int32)
+    convolution.max_pool(channels_last(x), out, where, window, 0, 2)
+    np.testing.assert_array_equal(out, channels_last(twin))
+    p, q = np.indices(out.shape)[1:3]
+    row, column = p * stride[0] - padding[0] + where // size[1], q * stride[1] - padding[1] + where % size[1]
+    np.testing.assert_array_equal(row * shape[1] + column, channels_last(twin_where))
     np.testing.assert_array_equal(ops.max_pool2d(x, size, stride, padding, ceil_mode).data, twin)
 
 
 def test_max_pool_backward_adds_up_where_windows_overlap(dtype) -> None:
-    grad, where = draw(2, 1, 2, 2, dtype=dtype), np.array([[[[3, 3], [0, 5]]], [[[1, 2], [3, 3]]]])
-    image = np.full((2, 1, 6), np.nan, dtype)
-    convolution.max_pool_backward(grad, where, image, 0, 2)
-    twin = np.zeros((2, 1, 6), dtype)
-    for b, _, p, q in np.ndindex(*grad.shape):
-        twin[b, 0, where[b, 0, p, q]] += grad[b, 0, p, q]
+    window = convolution.Window(2, 2, (1, 1), (0, 0), (1, 1), 2, 2)
+    grad, where = draw(1, 2, 2, 1, dtype=dtype), np.array([3, 2, 1, 0], np.int32).reshape(1, 2, 2, 1)
+    image = np.full((1, 3, 3, 1), np.nan, dtype)
+    convolution.max_pool_backward(grad, where, image, window, 0, 1)  # all four windows meet in the middle
+    twin = np.zeros((1, 3, 3, 1), dtype)
+    twin[0, 1, 1, 0] = grad.sum()
     close(image, twin)
 
 
@@ -371,6 +435,27 @@ def test_conv2d_passes_a_nan_to_the_windows_that_see_it(dtype) -> None:
     x[0, 0, 0, 0] = np.nan
     out = ops.conv2d(x, np.ones((1, 1, 2, 2), dtype)).data
     np.testing.assert_array_equal(np.isnan(out[0, 0]), [[True, False, False], [False, False, False]])
+
+
+# GELU
+
+
+def test_gelu_and_its_slope_are_within_the_bound_everywhere() -> None:
+    x = np.linspace(-12, 12, 1_000_001).astype(np.float32)
+    value, slope = np.full((2, len(x)), np.nan, np.float32)
+    activation.gelu(x, value, slope, 0, len(x))
+    wide = x.astype(np.float64)
+    cdf = 0.5 * (1 + erf(wide / np.sqrt(2)))
+    assert np.abs(value - wide * cdf).max() < 4e-7 * 6
+    assert np.abs(slope - cdf - wide * np.exp(-wide * wide / 2) / np.sqrt(2 * np.pi)).max() < 4e-7
+
+
+def test_gelu_passes_a_nan_on_and_fills_its_part_only() -> None:
+    x = np.array([np.nan, 1, 2], np.float32)
+    value, slope = np.full((2, 3), -1, np.float32)
+    activation.gelu(x, value, slope, 0, 1)
+    np.testing.assert_array_equal(value, [np.nan, -1, -1])
+    assert np.isnan(slope[0])
 
 
 # Embedding, loss, optimisers

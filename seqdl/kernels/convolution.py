@@ -1,75 +1,160 @@
-"""Patches of images as rows of a matrix and back, and max-pooling. The images [lo, hi) of the batch."""
+"""Convolution and max-pooling over images whose channels lie side by side: (B, H, W, C).
+
+In this layout a patch is a few long runs of memory, a pixel's channels fill vector registers, and the output of a
+convolution, (positions, channels), is what a matrix product writes. The images [lo, hi) of the batch.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from seqdl.kernels.jit import kernel
+from seqdl.kernels.product import VECTOR_BYTES, VECTORS, fill, fill_panels, multiply
+
+LONG = 16  # elements from which on copying a run at once pays
+GROUP = 1 << 16  # elements of the patches that are made at a time; they stay in the L2 cache
+
+
+class Window(NamedTuple):
+    """Where a kernel looks: its size, stride, padding, dilation, and how many positions it takes."""
+
+    height: int
+    width: int
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    rows: int
+    columns: int
 
 
 @kernel
-def image_to_columns(x, columns, stride, padding, dilation, size, lo, hi):  # type: ignore[no-untyped-def]
-    """x (B, C, H, W) -> columns (B, C kh kw, OH OW): what each kernel element sees, zero outside the image.
+def place(window, p, i, q, j):  # type: ignore[no-untyped-def]
+    """The pixel that element (i, j) of the kernel sees from position (p, q); it may lie outside."""
+    row = p * window.stride[0] - window.padding[0] + i * window.dilation[0]
+    return row, q * window.stride[1] - window.padding[1] + j * window.dilation[1]
 
-    stride, padding, dilation, size: (rows, columns); size is (kh, kw, OH, OW).
-    """
-    channels, height, width = x.shape[1:]
-    kh, kw, out_h, out_w = size
+
+@kernel
+def gather_patches(x, patches, window, lo, hi):  # type: ignore[no-untyped-def]
+    """patches ((hi - lo) rows columns, height width C): what the kernel sees at each position, zero outside."""
+    height, width, channels = x.shape[1:]
+    run = window.width * channels
+    at = 0
     for b in range(lo, hi):
-        for k in range(channels * kh * kw):
-            channel, i, j = k // (kh * kw), k // kw % kh, k % kw
-            for p in range(out_h):
-                row = p * stride[0] - padding[0] + i * dilation[0]
-                for q in range(out_w):
-                    column = q * stride[1] - padding[1] + j * dilation[1]
-                    inside = 0 <= row < height and 0 <= column < width
-                    columns[b, k, p * out_w + q] = x[b, channel, row, column] if inside else 0
+        for p in range(window.rows):
+            for q in range(window.columns):
+                for i in range(window.height):
+                    row, first = place(window, p, i, q, 0)
+                    last = first + (window.width - 1) * window.dilation[1]
+                    target = patches[at, i * run : (i + 1) * run]
+                    whole = window.dilation[1] == 1 and 0 <= row < height and first >= 0 and last < width
+                    if whole and run >= LONG:
+                        pixels = x[b, row].ravel()[first * channels : first * channels + run]
+                        for k in range(run):  # neighbours in the image are neighbours in memory
+                            target[k] = pixels[k]
+                    else:
+                        for j in range(window.width):
+                            column = first + j * window.dilation[1]
+                            inside = 0 <= row < height and 0 <= column < width
+                            for c in range(channels):
+                                target[j * channels + c] = x[b, row, column, c] if inside else 0
+                at += 1
 
 
 @kernel
-def columns_to_image(columns, x, stride, padding, dilation, size, lo, hi):  # type: ignore[no-untyped-def]
-    """The transpose of image_to_columns: add each column element to the pixel it was read from."""
-    channels, height, width = x.shape[1:]
-    kh, kw, out_h, out_w = size
+def scatter_patches(patches, x, window, lo, hi):  # type: ignore[no-untyped-def]
+    """The transpose of gather_patches: x[lo:hi] becomes the sum of what was read from each pixel."""
+    height, width, channels = x.shape[1:]
+    at = 0
     for b in range(lo, hi):
         x[b] = 0
-        for k in range(channels * kh * kw):
-            channel, i, j = k // (kh * kw), k // kw % kh, k % kw
-            for p in range(out_h):
-                row = p * stride[0] - padding[0] + i * dilation[0]
-                for q in range(out_w):
-                    column = q * stride[1] - padding[1] + j * dilation[1]
-                    if 0 <= row < height and 0 <= column < width:
-                        x[b, channel, row, column] += columns[b, k, p * out_w + q]
+        for p in range(window.rows):
+            for q in range(window.columns):
+                for i in range(window.height):
+                    for j in range(window.width):
+                        row, column = place(window, p, i, q, j)
+                        if 0 <= row < height and 0 <= column < width:
+                            k = (i * window.width + j) * channels
+                            for c in range(channels):
+                                x[b, row, column, c] += patches[at, k + c]
+                at += 1
 
 
 @kernel
-def max_pool(x, out, where, size, stride, padding, lo, hi):  # type: ignore[no-untyped-def]
-    """Largest value of each window and its place: x (B, C, H, W) -> out, where (B, C, OH, OW).
+def convolve(x, packed, bias, out, window, lo, hi):  # type: ignore[no-untyped-def]
+    """out (B positions, O) = patches of x @ w + bias, with w (height width C, O) packed."""
+    positions, inner = window.rows * window.columns, packed.shape[1]
+    group = max(1, GROUP // (positions * inner))
+    patches = np.empty((group * positions, inner), x.dtype)
+    for first in range(lo, hi, group):
+        last = min(first + group, hi)
+        gather_patches(x, patches, window, first, last)
+        target = out[first * positions : last * positions]
+        fill(bias, target)
+        multiply(patches[: len(target)], packed, target)
 
-    where holds row * W + column of the first largest value, as PyTorch's indices; a NaN counts as largest.
+
+@kernel
+def convolve_backward(x, grad, packed, grad_x, grad_weight, window, lo, hi):  # type: ignore[no-untyped-def]
+    """grad_weight (height width C, O) += patches' @ grad; grad_x, unless it is empty, from grad @ w'.
+
+    grad (B positions, O): gradient of the output    packed: w' (O, height width C)
     """
-    channels, height, width = x.shape[1:]
-    for b in range(lo, hi):
-        for c in range(channels):
-            for p in range(out.shape[2]):
-                for q in range(out.shape[3]):
-                    top, left = p * stride[0] - padding[0], q * stride[1] - padding[1]
-                    best, at = -np.inf, -1
-                    for row in range(max(top, 0), min(top + size[0], height)):
-                        for column in range(max(left, 0), min(left + size[1], width)):
-                            value = x[b, c, row, column]
-                            if at < 0 or value > best or value != value:
-                                best, at = value, row * width + column
-                    out[b, c, p, q], where[b, c, p, q] = best, at
+    positions, inner, outputs = window.rows * window.columns, len(grad_weight), grad.shape[1]
+    group = max(1, GROUP // (positions * inner))
+    patches = np.empty((group * positions, inner), x.dtype)
+    width = VECTORS * VECTOR_BYTES // x.itemsize
+    panels = np.empty((-(-outputs // width), group * positions, width), x.dtype)
+    for first in range(lo, hi, group):
+        last = min(first + group, hi)
+        source = grad[first * positions : last * positions]
+        here, there = patches[: len(source)], panels[:, : len(source)]
+        gather_patches(x, here, window, first, last)
+        fill_panels(source, there)
+        multiply(here.T, there, grad_weight)
+        if grad_x.size > 0:
+            here[:] = 0
+            multiply(source, packed, here)
+            scatter_patches(here, grad_x, window, first, last)
 
 
 @kernel
-def max_pool_backward(grad, where, grad_x, lo, hi):  # type: ignore[no-untyped-def]
-    """Send each gradient to the pixel that won: grad, where (B, C, OH, OW) -> grad_x (B, C, H W)."""
+def max_pool(x, out, where, window, lo, hi):  # type: ignore[no-untyped-def]
+    """out (B, rows, columns, C): the largest value in each window; where: which of its places that was.
+
+    Places are counted row by row; the first of equal ones counts, and a NaN counts as largest.
+    """
+    height, width, channels = x.shape[1:]
+    for b in range(lo, hi):
+        for p in range(window.rows):
+            for q in range(window.columns):
+                best, at = out[b, p, q], where[b, p, q]
+                best[:] = -np.inf
+                at[:] = -1
+                for k in range(window.height * window.width):
+                    row, column = place(window, p, k // window.width, q, k % window.width)
+                    if 0 <= row < height and 0 <= column < width:
+                        values = x[b, row, column]
+                        for c in range(channels):
+                            larger = (values[c] > best[c]) | (values[c] != values[c]) | (at[c] < 0)
+                            best[c] = values[c] if larger else best[c]
+                            at[c] = k if larger else at[c]
+
+
+@kernel
+def max_pool_backward(grad, where, grad_x, window, lo, hi):  # type: ignore[no-untyped-def]
+    """grad_x (B, H, W, C): each gradient goes to the pixel that won its window."""
+    height, width, channels = grad_x.shape[1:]
     for b in range(lo, hi):
         grad_x[b] = 0
-        for c in range(grad.shape[1]):
-            for p in range(grad.shape[2]):
-                for q in range(grad.shape[3]):
-                    grad_x[b, c, where[b, c, p, q]] += grad[b, c, p, q]
+        for p in range(window.rows):
+            for q in range(window.columns):
+                upstream, at = grad[b, p, q], where[b, p, q]
+                for k in range(window.height * window.width):
+                    row, column = place(window, p, k // window.width, q, k % window.width)
+                    if 0 <= row < height and 0 <= column < width:
+                        target = grad_x[b, row, column]
+                        for c in range(channels):
+                            target[c] += upstream[c] if at[c] == k else 0

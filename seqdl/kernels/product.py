@@ -150,7 +150,7 @@ def multiply_block(a, packed, c):  # type: ignore[no-untyped-def]
     a_row, a_step, c_row = a.strides[0] // size, a.strides[1] // size, c.strides[0] // size
     edge = np.empty((ROWS, width), c.dtype)
     for p in range(panels if inner > 0 else 0):
-        panel = packed.ctypes.data + p * inner * width * size
+        panel = packed.ctypes.data + p * packed.strides[0]
         left = min(width, columns - p * width)
         m = 0
         while m < rows:

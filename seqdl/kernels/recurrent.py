@@ -19,7 +19,7 @@ from numba.extending import overload
 from seqdl.kernels.jit import OPTIONS, kernel
 from seqdl.kernels.product import fill, multiply
 
-# tanh(x) = x P(x^2) / Q(x^2), from bench/fit_tanh.py: absolute error below 4e-7 in float32. Being free of
+# tanh(x) = x P(x^2) / Q(x^2), from bench/fit_rationals.py: absolute error below 4e-7 in float32. Being free of
 # branches and calls it vectorises; libm's tanh is 80 times slower here.
 LIMIT = np.float32(8.5)
 P0, P1, P2, P3, P4 = (

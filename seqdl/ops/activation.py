@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import erf, expit
 
+from seqdl import parallel
+from seqdl.kernels import activation as kernels
 from seqdl.ops.registry import operation
 
 Array = np.ndarray
@@ -20,14 +22,24 @@ def relu(x: Array) -> Any:
 
 @operation("(*) -> (*)")
 def gelu(x: Array) -> Any:
-    """x Phi(x) with the normal distribution's Phi(x) = (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016)."""
-    cdf = 0.5 * (1 + erf(x * np.asarray(0.5**0.5, x.dtype)))
+    """x Phi(x) with the normal distribution's Phi(x) = (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016).
 
-    def backward(g: Array) -> tuple[Array]:
-        density = np.exp(-0.5 * x * x) * np.asarray((2 * np.pi) ** -0.5, x.dtype)
-        return (g * (cdf + x * density),)
+    float32 runs in a kernel of ours (absolute error of Phi and of the slope below 4e-7), float64 through erf.
+    """
+    if x.dtype == np.float32:
+        value, slope = _gelu_float32(x)
+    else:
+        cdf = 0.5 * (1 + erf(x * 0.5**0.5))
+        value, slope = x * cdf, cdf + x * np.exp(-0.5 * x * x) * (2 * np.pi) ** -0.5
+    return value, lambda g: (g * slope,)
 
-    return x * cdf, backward
+
+def _gelu_float32(x: Array) -> tuple[Array, Array]:
+    x = np.ascontiguousarray(x) if 0 in x.strides else x
+    value, slope = np.empty_like(x), np.empty_like(x)  # of the same memory order, so that all ravel alike
+    flat = [a.ravel(order="K") for a in (x, value, slope)]
+    parallel.run(lambda lo, hi: kernels.gelu(*flat, lo, hi), parallel.row_blocks(x.size, 16))
+    return value, slope
 
 
 @operation("(*) -> (*)")

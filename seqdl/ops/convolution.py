@@ -8,10 +8,12 @@ import numpy as np
 
 from seqdl import parallel
 from seqdl.kernels import convolution as kernels
+from seqdl.kernels.product import pack
 from seqdl.ops.registry import operation
 
 Array = np.ndarray
 Pair = int | tuple[int, int]
+BLOCKS = 8  # of a batch of images; fixed, because the weights' gradient is summed block by block
 
 
 @operation("(B, C, H, W), (O, C, kh, kw), (O,)? -> (B, O, OH, OW)")
@@ -27,43 +29,37 @@ def conv2d(
 ) -> Any:
     """Cross-correlation, as torch.nn.functional.conv2d with groups=1.
 
-    OH = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1. Each image becomes a matrix of patches,
-    so that the work is a matrix product: out[b] = W (O, C kh kw) @ patches[b] (C kh kw, OH OW).
+    OH = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1. A few images at a time become a matrix of
+    patches, and the work is a product: out (positions, O) = patches (positions, kh kw C) @ W (kh kw C, O).
+    The output's memory has the channels last, which the next layer reads without copying.
     """
+    outputs, channels, kh, kw = weight.shape
     steps, border, spread = pair(stride), pair(padding), pair(dilation)
-    size = (*weight.shape[2:], *_output_size(x.shape, weight.shape, steps, border, spread))
-    flat = weight.reshape(len(weight), -1)
-    columns = np.empty((len(x), flat.shape[1], size[2] * size[3]), x.dtype)
-    out = np.empty((len(x), len(weight), columns.shape[2]), x.dtype)
-    blocks = parallel.row_blocks(len(x), columns[0].size * len(weight)) if len(x) else []
-
-    def forward(lo: int, hi: int) -> None:
-        kernels.image_to_columns(x, columns, steps, border, spread, size, lo, hi)
-        np.matmul(flat, columns[lo:hi], out=out[lo:hi])
-
-    parallel.run(forward, blocks)
-    if bias is not None:
-        out += bias[:, None]
+    rows, columns = _output_size(x.shape, weight.shape, steps, border, spread)
+    window = kernels.Window(kh, kw, steps, border, spread, rows, columns)
+    images = _channels_last(x)
+    flat = weight.transpose(2, 3, 1, 0).reshape(-1, outputs)
+    added = np.zeros(outputs, x.dtype) if bias is None else bias
+    out = np.empty((len(x) * rows * columns, outputs), x.dtype)
+    packed = pack(flat)
+    blocks = parallel.split(len(x), BLOCKS)
+    parallel.run(lambda lo, hi: kernels.convolve(images, packed, added, out, window, lo, hi), blocks)
 
     def backward(g: Array) -> tuple[Array | None, ...]:
-        g = np.ascontiguousarray(g).reshape(out.shape)
-        grad_x = np.empty(x.shape, x.dtype) if needs[0] else None
-        parts = np.zeros((len(blocks), *flat.shape), x.dtype)
+        g = _channels_last(g).reshape(out.shape)
+        grad_x = np.empty(images.shape if needs[0] else (0, 0, 0, 0), x.dtype)
+        parts = np.zeros((len(blocks), *flat.shape), x.dtype)  # a sum of its own for each block, whatever thread
+        turned = pack(flat.T)
 
         def share(lo: int, hi: int) -> None:
-            if needs[1]:
-                part = parts[blocks.index((lo, hi))]
-                for b in range(lo, hi):
-                    part += g[b] @ columns[b].T
-            if grad_x is not None:
-                kernels.columns_to_image(
-                    np.matmul(flat.T, g[lo:hi]), grad_x[lo:hi], steps, border, spread, size, 0, hi - lo
-                )
+            part = parts[blocks.index((lo, hi))]
+            kernels.convolve_backward(images, g, turned, grad_x, part, window, lo, hi)
 
         parallel.run(share, blocks)
-        return grad_x, parts.sum(axis=0).reshape(weight.shape), g.sum(axis=(0, 2))
+        grad_weight = parts.sum(axis=0).reshape(kh, kw, channels, outputs).transpose(3, 2, 0, 1)
+        return _channels_first(grad_x) if needs[0] else None, grad_weight, g.sum(axis=0)
 
-    return out.reshape(len(x), len(weight), *size[2:]), backward
+    return _channels_first(out.reshape(len(x), rows, columns, outputs)), backward
 
 
 @operation("(B, C, H, W) -> (B, C, OH, OW)")
@@ -79,19 +75,30 @@ def max_pool2d(
     steps = size if stride is None else pair(stride)
     if 2 * border[0] > size[0] or 2 * border[1] > size[1]:
         raise ValueError(f"max_pool2d: padding {border} is more than half of the kernel {size}")
-    batch, channels, height, width = x.shape
-    shape = tuple(_pooled(*axis, ceil_mode) for axis in zip((height, width), size, steps, border, strict=True))
-    out = np.empty((batch, channels, *shape), x.dtype)
-    where = np.empty(out.shape, np.int64)
-    blocks = parallel.row_blocks(batch, x[0].size * 4) if batch else []
-    parallel.run(lambda lo, hi: kernels.max_pool(x, out, where, size, steps, border, lo, hi), blocks)
+    images = _channels_last(x)
+    rows, columns = (_pooled(*axis, ceil_mode) for axis in zip(x.shape[2:], size, steps, border, strict=True))
+    window = kernels.Window(*size, steps, border, (1, 1), rows, columns)
+    out = np.empty((len(x), rows, columns, x.shape[1]), x.dtype)
+    where = np.empty(out.shape, np.int32)
+    blocks = parallel.batch_blocks(len(x))
+    parallel.run(lambda lo, hi: kernels.max_pool(images, out, where, window, lo, hi), blocks)
 
     def backward(g: Array) -> tuple[Array]:
-        grad = np.empty((batch, channels, height * width), x.dtype)
-        parallel.run(lambda lo, hi: kernels.max_pool_backward(g, where, grad, lo, hi), blocks)
-        return (grad.reshape(x.shape),)
+        g = _channels_last(g)
+        grad_x = np.empty(images.shape, x.dtype)
+        parallel.run(lambda lo, hi: kernels.max_pool_backward(g, where, grad_x, window, lo, hi), blocks)
+        return (_channels_first(grad_x),)
 
-    return out, backward
+    return _channels_first(out), backward
+
+
+def _channels_last(x: Array) -> Array:
+    """(B, C, H, W) -> (B, H, W, C), dense in this order; without a copy where a layer of ours made it."""
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def _channels_first(x: Array) -> Array:
+    return x.transpose(0, 3, 1, 2)
 
 
 def pair(value: Pair) -> tuple[int, int]:

@@ -1,0 +1,42 @@
+"""GELU and its slope in one pass, in float32."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqdl.kernels.jit import kernel
+
+# phi(x) - 1/2 = x P(x^2) / Q(x^2) for |x| <= 5.5, and gelu'(x) - 1/2 = x R(x^2) / S(x^2) for |x| <= 6, from
+# bench/fit_rationals.py: absolute errors below 4e-7. phi is the normal distribution's function.
+PHI_LIMIT, SLOPE_LIMIT = np.float32(5.5), np.float32(6.0)
+P0, P1, P2, P3, P4, P5 = (
+    np.float32(c)
+    for c in (3.989422346e-01, 3.385261168e-02, 4.677258518e-03, 1.688253526e-04, 6.352118750e-06, 2.274944731e-08)
+)
+Q1, Q2, Q3, Q4, Q5 = (
+    np.float32(c) for c in (2.515218320e-01, 2.864585173e-02, 1.884442883e-03, 7.364741930e-05, 1.197506434e-06)
+)
+R0, R1, R2, R3, R4, R5 = (
+    np.float32(c)
+    for c in (7.978845295e-01, -3.074326195e-02, 1.420916153e-02, 2.418763937e-05, 3.585056826e-05, 1.908842862e-07)
+)
+S1, S2, S3, S4, S5 = (
+    np.float32(c) for c in (2.948059092e-01, 4.106476743e-02, 3.528766992e-03, 1.935211939e-04, 8.887454526e-06)
+)
+ONE, HALF = np.float32(1.0), np.float32(0.5)
+
+
+@kernel
+def gelu(x, value, slope, lo, hi):  # type: ignore[no-untyped-def]
+    """value = x phi(x) and slope = phi(x) + x phi'(x) for the elements [lo, hi) of flat arrays."""
+    for n in range(lo, hi):
+        a = min(max(x[n], -PHI_LIMIT), PHI_LIMIT)
+        s = a * a
+        p = P0 + s * (P1 + s * (P2 + s * (P3 + s * (P4 + s * P5))))
+        q = ONE + s * (Q1 + s * (Q2 + s * (Q3 + s * (Q4 + s * Q5))))
+        value[n] = x[n] * (HALF + a * p / q)
+        a = min(max(x[n], -SLOPE_LIMIT), SLOPE_LIMIT)
+        s = a * a
+        p = R0 + s * (R1 + s * (R2 + s * (R3 + s * (R4 + s * R5))))
+        q = ONE + s * (S1 + s * (S2 + s * (S3 + s * (S4 + s * S5))))
+        slope[n] = HALF + a * p / q
