@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -33,8 +34,27 @@ def kernel(function: Callable[..., Any]) -> Any:
             "(set NUMBA_CACHE_DIR to a folder of yours)"
         )
         compiled = numba.njit(**OPTIONS)(function)
+    _watch_all_files(compiled)
     KERNELS.append(compiled)
     return compiled
+
+
+def _watch_all_files(compiled: Any) -> None:
+    """Make a cached kernel stale when any file of this folder changes.
+
+    numba looks at the kernel's own file alone; a kernel that calls product.multiply would go on with the old one.
+    The attributes are numba's own: where a version has others, its rule stays.
+    """
+    file: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if hasattr(file, "_source_stamp"):
+        file._source_stamp = (file._source_stamp, _state_of_files())
+
+
+@cache
+def _state_of_files() -> tuple[tuple[str, int, int], ...]:
+    """Name, time of change and size of every file of kernels."""
+    files = [(path.name, path.stat()) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return tuple((name, state.st_mtime_ns, state.st_size) for name, state in files)
 
 
 @cache
