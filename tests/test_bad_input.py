@@ -198,6 +198,9 @@ CASES = [
     Case("no time", "train text corpus.txt --minutes 0", 2, "--minutes must be finite and above 0"),
     Case("endless", "train text corpus.txt --epochs inf", 2, "--epochs must be"),
     Case("dropout 1", "train text corpus.txt --dropout 1", 2, "--dropout must be"),
+    Case("two bounds", "train text corpus.txt --minutes 1 --epochs 1", 2, "give one of them"),
+    Case("shape with a model", "train text corpus.txt --init-from model.safetensors --dropout 0 --hidden 9", 2,
+         "--init-from brings the model's own --hidden, --dropout"),
     # recipe
     Case("missing recipe", "train text corpus.txt --recipe r.toml", 3, "r.toml: not a readable recipe"),
     Case("recipe not TOML", "train text corpus.txt --recipe r.toml", 3, "r.toml: not a re", write("r.toml", "a b")),
@@ -206,6 +209,8 @@ CASES = [
          write("r.toml", "sise = 3")),
     Case("recipe, wrong type", "train text corpus.txt --recipe r.toml", 2, "lr = 'fast', expected float",
          write("r.toml", "lr = 'fast'")),
+    Case("recipe, out of range", "train text corpus.txt --recipe r.toml", 2, "beta2 must be in",
+         write("r.toml", "beta2 = 1.0")),
     # resuming
     Case("resume of nothing", "train text --resume gone", 4, "gone/last.safetensors: no such model file"),
     Case("resume of a model", "train text --resume folder", 4, "of kind 'text', expected 'checkpoint'",
@@ -220,7 +225,7 @@ CASES = [
     # writing
     Case("disk full, model", "quantize model.safetensors -o small.safetensors", 5, "small.safetensors: cannot write: ",
          disk=10_000),
-    Case("disk full, training", "train text corpus.txt -o new --hidden 64 --epochs 1", 5, "best.safetensors: cannot",
+    Case("disk full, training", "train text corpus.txt -o new --hidden 64 --epochs 1", 5, "st.safetensors: cannot",
          disk=250_000),
     Case("disk full, text", f"{GENERATE} -n 20000 -o out.txt", 5, "out.txt: cannot write", disk=10_000),
     Case("full device", f"{GENERATE} -n 9 -o /dev/full", 5, "/dev/full: cannot write: No space left"),

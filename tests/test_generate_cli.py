@@ -68,6 +68,14 @@ def test_quiet_says_nothing(model_file) -> None:
     assert run("generate", "text", "-n", 5, "--quiet", "--model", model_file).stderr == ""
 
 
+def test_quiet_does_not_even_speak_of_compiling(seqdl, model_file, tmp_path: Path) -> None:
+    cold = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = ("generate", "text", "-n", 5, "-s", 1, "--model", model_file)
+    assert b"compiling, once" in seqdl(*command, env=cold).stderr
+    cold["NUMBA_CACHE_DIR"] += "/second"
+    assert seqdl(*command, "--quiet", env=cold).stderr == b""
+
+
 # Prompt and output
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -108,6 +109,30 @@ def test_resuming_a_finished_run_changes_nothing(text: Path, tmp_path: Path) -> 
     before = state(tmp_path / "run")
     assert resume_text(tmp_path / "run") == first
     assert state(tmp_path / "run") == before
+
+
+def test_a_removed_folder_does_not_block_the_next_run(text: Path, tmp_path: Path, monkeypatch) -> None:
+    """The log still knows its name."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("text-1", "text-2"):
+        result = CliRunner().invoke(app, ["train", "text", str(text), "--hidden", "8", "--epochs", "0.1"])
+        assert result.stdout == f"runs/{folder}/best.safetensors\n", result.stderr
+        shutil.rmtree(tmp_path / "runs" / folder)
+
+
+def test_ctrl_c_during_the_first_checkpoint_still_ends_the_run_in_order(
+    task: BrokenTask, log: RunLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = checkpoint.save
+
+    def press_then_save(*arguments: object) -> None:
+        monkeypatch.setattr(checkpoint, "save", save)
+        signal.raise_signal(signal.SIGINT)
+        save(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(checkpoint, "save", press_then_save)
+    assert Trainer(task, QUICK, tmp_path / "run", log).run() == "interrupted"
+    assert checkpoint.load(tmp_path / "run" / "last.safetensors")[0]["progress/step"] == 0
 
 
 # --init-from

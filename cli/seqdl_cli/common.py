@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from seqdl_data.errors import InputError, UsageError
+from seqdl_data.corpus import standard_input
+from seqdl_data.errors import InputError, UsageError, unreadable
 
 Threads = Annotated[
     int | None,
@@ -25,14 +27,20 @@ TOML_TYPES = {"int": ("int",), "float": ("float", "int"), "str": ("str",), "bool
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 
 
-def start(threads: int | None) -> None:
+def start(threads: int | None, quiet: bool = False) -> None:
     """Before any work: bound the threads, and announce the compilation if there is going to be one."""
     from seqdl.kernels.jit import announce_compilation
     from seqdl.parallel import set_num_threads
 
     if threads is not None:
         set_num_threads(threads)
-    announce_compilation()
+    if not quiet:
+        announce_compilation()
+
+
+def command_line() -> str:
+    """The command as typed, to be stored with what it makes."""
+    return shlex.join(["seqdl", *sys.argv[1:]])
 
 
 def say(message: str, quiet: bool = False) -> None:
@@ -44,13 +52,11 @@ def say(message: str, quiet: bool = False) -> None:
 def read_bytes(source: str) -> bytes:
     """The content of a file, or of standard input for "-"."""
     if source == "-":
-        if sys.stdin is None:  # closed with <&-
-            raise InputError("standard input is closed; give a file, or pipe something in")
-        return sys.stdin.buffer.read()
+        return standard_input().read()
     try:
         return Path(source).read_bytes()
     except OSError as error:
-        raise InputError(f"{source}: cannot read: {error.strerror}") from error
+        raise unreadable(source, error) from error
 
 
 def write_output(output: str, pieces: Callable[[Callable[[str], Any]], None]) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from seqdl_cli.common import command_line
 from seqdl_data.dataset import DatasetInfo, read_info
 from seqdl_data.errors import UsageError
 from seqdl_data.text import build_text
@@ -56,7 +55,6 @@ def build_text_command(
     """
     if str(output) == "-":
         raise UsageError("-o -: a dataset cannot go to standard output; name a file")
-    command = shlex.join(["seqdl", *sys.argv[1:]])
     info = build_text(
         paths,
         output,
@@ -65,7 +63,7 @@ def build_text_command(
         test_fraction=test_fraction,
         source=source,
         licence=licence,
-        command=command,
+        command=command_line(),
     )
     sizes = ", ".join(f"{split} {count['bytes']:,} bytes" for split, count in info.counts.items())
     typer.echo(f"{output}: {sizes}", err=True)

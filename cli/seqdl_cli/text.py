@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import sys
@@ -11,7 +12,17 @@ from typing import Annotated, Any
 
 import typer
 
-from seqdl_cli.common import Quiet, Threads, load_recipe, read_bytes, say, settings_from, start, write_output
+from seqdl_cli.common import (
+    Quiet,
+    Threads,
+    command_line,
+    load_recipe,
+    read_bytes,
+    say,
+    settings_from,
+    start,
+    write_output,
+)
 from seqdl_cli.progress import Display
 from seqdl_data.errors import UsageError
 
@@ -43,20 +54,22 @@ def generate_text(
         float,
         typer.Option("--temperature", "--temp", help="0 takes the likeliest symbol, 1 the model's own odds; 0-100."),
     ] = 0.8,
-    top_k: Annotated[int, typer.Option(help="Only the k likeliest symbols; 0 is off.")] = 0,
+    top_k: Annotated[int, typer.Option(help="Only the k likeliest symbols, 0 or more; 0 is off.")] = 0,
     top_p: Annotated[float, typer.Option(help="Only the likeliest that together reach p, 0-1; 1 is off.")] = 1.0,
     min_p: Annotated[float, typer.Option(help="Only those p times as likely as the likeliest, 0-1; 0 is off.")] = 0.0,
     repeat_penalty: Annotated[
         float, typer.Option(help="Divides the scores of recent symbols, 0.01-100; 1 is off.")
     ] = 1.0,
     repeat_last_n: Annotated[int, typer.Option(help="How many symbols count as recent, 0-65536.")] = 64,
-    presence_penalty: Annotated[float, typer.Option(help="Subtracted from scores of recent symbols; 0 is off.")] = 0.0,
+    presence_penalty: Annotated[
+        float, typer.Option(help="Subtracted from the scores of recent symbols, -100 to 100; 0 is off.")
+    ] = 0.0,
     frequency_penalty: Annotated[
-        float, typer.Option(help="The same, for each time a symbol occurred; 0 is off.")
+        float, typer.Option(help="The same, once for each time a symbol occurred, -100 to 100; 0 is off.")
     ] = 0.0,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", "-s", min=0, show_default="drawn", help="The same seed, the same text."),
+        typer.Option("--seed", "-s", min=0, show_default="drawn", help="The same seed, the same text; 0 or more."),
     ] = None,
     stop: Annotated[list[str] | None, typer.Option(help="End before this text; may be given several times.")] = None,
     echo: Annotated[bool, typer.Option(help="Print the prompt before its continuation.")] = True,
@@ -72,7 +85,7 @@ def generate_text(
 
     Example: seqdl generate text "ROMEO:" -n 300 --temp 0.7 --seed 1
     """
-    start(threads)
+    start(threads, quiet)
     from seqdl.text import CharModel, SamplingOptions
     from seqdl.text.model import new_seed
 
@@ -140,59 +153,85 @@ def train_text_command(
         typer.Option("--output", "-o", metavar="FOLDER", show_default="runs/text-N", help="New folder of this run."),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Continue the run in this folder; no other option.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Continue the run in this folder, with the options it was begun with."),
     ] = None,
     init_from: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Start from the weights of this model, of its shape.")
+        Path | None,
+        typer.Option(
+            metavar="MODEL", help="Start from the weights of this model; shape, dropout and vocabulary are its own."
+        ),
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML file of these options; those given here win.")
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Time for all, above 0; the schedule fits itself to it. Instead of epochs."),
+        typer.Option(help="Time for everything, above 0; the schedule fits itself to it. Instead of --epochs."),
     ] = None,
     epochs: Annotated[
         float | None, typer.Option(show_default="10", help="Passes over the training text, above 0.")
     ] = None,
-    cell: Annotated[str | None, typer.Option(show_default="gru", help="lstm or gru.")] = None,
+    cell: Annotated[str | None, typer.Option(show_default="gru", help="Kind of layer: lstm or gru.")] = None,
     hidden: Annotated[int | None, typer.Option(show_default="320", help="Units of each layer, 1 or more.")] = None,
-    layers: Annotated[int | None, typer.Option(show_default="1", help="Layers, 1 or more.")] = None,
+    layers: Annotated[
+        int | None, typer.Option(show_default="1", help="Layers on top of each other, 1 or more.")
+    ] = None,
     dropout: Annotated[
         float | None,
         typer.Option(show_default="0.0", help="Share of units silenced, between layers and at the end; 0-1."),
     ] = None,
     batch: Annotated[int | None, typer.Option(show_default="32", help="Streams read side by side, 1 or more.")] = None,
-    window: Annotated[int | None, typer.Option(show_default="64", help="Symbols between two steps, 1 or more.")] = None,
-    vocabulary: Annotated[str | None, typer.Option(show_default="bytes", help="bytes or characters.")] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(show_default="64", help="Symbols of each stream between two steps of the optimiser, 1 or more."),
+    ] = None,
+    vocabulary: Annotated[
+        str | None, typer.Option(show_default="bytes", help="What a symbol is: bytes, or characters (of UTF-8 text).")
+    ] = None,
     valid_fraction: Annotated[
         float | None,
         typer.Option(show_default="0.1", help="Share of the text, at its end, to validate on; 0-1."),
     ] = None,
-    optimiser: Annotated[str | None, typer.Option(show_default="adamw", help="sgd, adam or adamw.")] = None,
-    lr: Annotated[float | None, typer.Option(show_default="0.004", help="Learning rate, above 0.")] = None,
+    optimiser: Annotated[
+        str | None, typer.Option(show_default="adamw", help="Rule of the steps: sgd, adam or adamw.")
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(show_default="0.004", help="Learning rate at its highest, above 0.")
+    ] = None,
     schedule: Annotated[
-        str | None, typer.Option(show_default="cosine", help="constant, step, cosine or plateau.")
+        str | None,
+        typer.Option(
+            show_default="cosine", help="How the rate goes on after the warm-up: constant, step, cosine or plateau."
+        ),
     ] = None,
     warmup: Annotated[
         float | None,
         typer.Option(show_default="0.02", help="Share of the budget in which the rate rises, 0-1."),
     ] = None,
-    weight_decay: Annotated[float | None, typer.Option(show_default="0.01", help="0 or more.")] = None,
-    clip: Annotated[float | None, typer.Option(show_default="1.0", help="Largest norm of the gradient.")] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(show_default="0.01", help="How much of each weight a step takes away, times the rate; 0 or more."),
+    ] = None,
+    clip: Annotated[
+        float | None, typer.Option(show_default="1.0", help="Largest norm of the gradient; above 0.")
+    ] = None,
     validations: Annotated[
-        int | None, typer.Option(show_default="10", help="How many, evenly spread; 1 or more.")
+        int | None, typer.Option(show_default="10", help="How often to validate and save, evenly spread; 1 or more.")
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(show_default="0", help="Stop after so many validations without progress; 0: never."),
+        typer.Option(show_default="0", help="Stop after so many validations without progress, 0 or more; 0: never."),
     ] = None,
     log_arrays: Annotated[
         bool | None,
         typer.Option("--log-arrays", help="Log every weight and gradient at validations, not only figures."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", "-s", min=0, show_default="1", help="Of weights and order.")
+        int | None,
+        typer.Option(
+            "--seed", "-s", min=0, show_default="1", help="Seed of the first weights, the order and dropout; 0 or more."
+        ),
     ] = None,
     threads: Threads = None,
     quiet: Quiet = False,
@@ -204,12 +243,10 @@ def train_text_command(
 
     Example: seqdl train text shakespeare.txt --minutes 3
     """
-    options = {
-        name: value
-        for name, value in locals().items()
-        if name not in ("corpus", "output", "resume", "init_from", "recipe", "threads", "quiet")
-    }
-    start(threads)
+    given = dict(locals())  # before anything else has a name
+    others = ("corpus", "output", "resume", "init_from", "recipe", "threads", "quiet")
+    options = {name: value for name, value in given.items() if name not in others}
+    start(threads, quiet)
     from seqdl.text.training import TextSettings, resume_text, train_text
     from seqdl.training.loop import Settings
 
@@ -221,13 +258,18 @@ def train_text_command(
     else:
         if not corpus:
             raise UsageError("name a corpus: files, folders, or - for stdin")
+        if minutes is not None and epochs is not None:
+            raise UsageError("--minutes and --epochs both bound the training: give one of them")
+        shape = ("cell", "hidden", "layers", "dropout", "vocabulary")
+        brought = [f"--{name}" for name in shape if options[name] is not None]
+        if init_from is not None and brought:
+            raise UsageError(f"--init-from brings the model's own {', '.join(brought)}: leave that out")
         values = load_recipe(recipe)
         if epochs is not None:  # either of the two bounds a run, and what is given here wins
             values.pop("minutes", None)
         settings, text = settings_from(options, values, Settings, TextSettings)
         folder = output or _next_folder(Path("runs"))
-        command = shlex.join(["seqdl", *sys.argv[1:]])
-        outcome = train_text(corpus, folder, settings, text, init_from=init_from, watch=display, command=command)
+        outcome = train_text(corpus, folder, settings, text, init_from=init_from, watch=display, command=command_line())
     say(f"{outcome.ended}: best validation {outcome.nats:.4f} nats a symbol", quiet)
     if outcome.ended == "interrupted":
         say(f"to resume: seqdl train text --resume {shlex.quote(str(outcome.folder))}", quiet)
@@ -237,7 +279,13 @@ def train_text_command(
 
 
 def _next_folder(parent: Path) -> Path:
-    return next(p for n in range(1, 1 << 30) if not (p := parent / f"text-{n}").exists())
+    """The first text-N that is neither a folder nor a run in the log, which remembers runs that were removed."""
+    from seqdl.training.runs import list_runs
+
+    log = parent / "runs.sqlite"
+    known = {run.name for run in list_runs(log)} if log.exists() else set()
+    names = (f"text-{n}" for n in itertools.count(1))
+    return next(parent / name for name in names if name not in known and not (parent / name).exists())
 
 
 @score_app.command("text")

@@ -91,13 +91,14 @@ def _raise(error: OSError) -> None:
 
 def _read(path: str, split: str | None, stdin: BinaryIO | None) -> Iterator[bytes]:
     if path == "-":
-        yield from _stream_pieces(stdin or _standard_input(), "standard input", split)
+        yield from _stream_pieces(stdin or standard_input(), "standard input", split)
     else:
         with open_bytes(path) as stream:
             yield from _stream_pieces(stream, path, split)
 
 
-def _standard_input() -> BinaryIO:
+def standard_input() -> BinaryIO:
+    """The bytes of standard input; InputError where it is closed."""
     if sys.stdin is None:  # closed with <&-
         raise InputError("standard input is closed; give a file, or pipe something in")
     return sys.stdin.buffer

@@ -90,6 +90,9 @@ class Settings:
             (not 0 < self.lr < math.inf, "--lr must be finite and above 0"),
             (not 0 <= self.warmup < 1, "--warmup must be in [0, 1)"),
             (self.validations < 1, "--validations must be at least 1"),
+            (not 0 <= self.final_lr <= 1, "final-lr must be in [0, 1]"),
+            (not 0 <= self.beta2 < 1, "beta2 must be in [0, 1)"),
+            (not 0 <= self.momentum < 1, "momentum must be in [0, 1)"),
             (not self.clip > 0, "--clip must be above 0"),
             (not 0 <= self.weight_decay < math.inf, "--weight-decay must be 0 or more"),
             (self.patience < 0, "--patience must be 0 or more"),
@@ -169,10 +172,10 @@ class Trainer:
     def run(self) -> str:
         """Train to the end; returns "done", "interrupted" or "stopped early"."""
         self.task.network.train()
-        self._save_last()  # so that a run killed early can be resumed, and a full disk is seen at once
-        good = self._snapshot()
-        before, since = self.progress.seconds, time.perf_counter()
         with _interrupts(self), parallel.single_threaded_blas():
+            self._save_last()  # so that a run killed early can be resumed, and a full disk is seen at once
+            good = self._snapshot()
+            before, since = self.progress.seconds, time.perf_counter()
             while not self.interrupted and self._share() < 1:
                 started = time.perf_counter()
                 batch = self._step()
@@ -308,7 +311,8 @@ class Trainer:
         self.report(Report("note", self.progress, self._share(), text))
         if halvings > GIVE_UP_AFTER:
             self.log.finish("diverged")
-            raise DivergedError(f"the loss is not finite even at 1/{2**halvings} of the rate; check the data and --lr")
+            text = f"the loss is not finite, or explodes, even at 1/{2**halvings} of the rate; check the data and --lr"
+            raise DivergedError(text)
 
 
 def _schedule(optimiser: optim.Optimizer, s: Settings) -> optim.LRScheduler:
