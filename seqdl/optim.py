@@ -37,6 +37,7 @@ class Optimizer:
         self.state = [{name: np.zeros_like(p.data) for name in self.moments} for p in self.params]
 
     def zero_grad(self) -> None:
+        """Forget the gradients, before the next backward()."""
         for parameter in self.params:
             parameter.grad = None
 
@@ -58,6 +59,7 @@ class Optimizer:
         return arrays | {"lr": np.array(self.lr), "steps": np.array(self.steps)}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Take over what state_dict gave; ValueError if it is of other parameters or another optimiser."""
         own = self.state_dict()
         if set(own) != set(state):
             raise ValueError(f"optimiser state does not fit: {sorted(set(own) ^ set(state))[:4]}")
@@ -243,22 +245,31 @@ class SequentialLR(LRScheduler):
 
 
 class ReduceLROnPlateau:
-    """Multiply lr by `factor` when the metric has not improved by `threshold` (relative) for `patience` calls."""
+    """Multiply lr by `factor` when the metric has not improved by `threshold` (relative) for `patience` calls.
+
+    mode: "min" where a lower metric is better, such as a loss, or "max".
+    """
 
     def __init__(
         self,
         optimizer: Optimizer,
+        mode: str = "min",
         factor: float = 0.1,
         patience: int = 10,
         threshold: float = 1e-4,
         min_lr: float = 0.0,
     ) -> None:
+        if mode not in ("min", "max"):
+            raise ValueError(f"ReduceLROnPlateau: mode must be min or max, got {mode!r}")
         self.optimizer, self.reduction, self.patience = optimizer, factor, patience
-        self.threshold, self.min_lr = threshold, min_lr
-        self.best, self.bad = math.inf, 0
+        self.mode, self.threshold, self.min_lr = mode, threshold, min_lr
+        self.best, self.bad = math.inf if mode == "min" else -math.inf, 0
 
     def step(self, metric: float) -> None:
-        if metric < self.best * (1 - self.threshold):
+        """Look at a metric, after each validation."""
+        lower = self.best * (1 - self.threshold)
+        upper = self.best * (1 + self.threshold)
+        if metric < lower if self.mode == "min" else metric > upper:
             self.best, self.bad = metric, 0
             return
         self.bad += 1

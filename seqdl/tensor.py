@@ -115,6 +115,10 @@ class Tensor:
         made_by = f", made by {self.node.name}" if self.node else ""
         return f"Tensor({np.array2string(self.data, prefix='Tensor(')}, dtype={self.dtype}{made_by})"
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """np.asarray(tensor): the values; without this NumPy would make an array of tensors of them."""
+        return np.array(self.data, dtype=dtype) if copy else np.asarray(self.data, dtype=dtype)
+
     def numpy(self) -> Array:
         """The values as a NumPy array: the same memory, not a copy."""
         return self.data
@@ -184,22 +188,28 @@ class Tensor:
         return _apply("getitem", self, index)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Sum over `axis`, a number or several; over all axes by default."""
         return _apply("sum", self, axis, keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Mean over `axis`, a number or several; over all axes by default."""
         return _apply("mean", self, axis, keepdims)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Largest value over `axis`, a number or several; over all axes by default."""
         return _apply("max", self, axis, keepdims)
 
     def var(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Variance over `axis`, divided by n as NumPy does (torch's default divides by n - 1)."""
         return _apply("var", self, axis, keepdims)
 
     def reshape(self, *shape: Any) -> Tensor:
-        return _apply("reshape", self, shape[0] if isinstance(shape[0], tuple) else shape)
+        """The same values in another shape, given as numbers or as one sequence; one length may be -1."""
+        return _apply("reshape", self, _sizes(shape))
 
-    def permute(self, *axes: int) -> Tensor:
-        return _apply("permute", self, axes)
+    def permute(self, *axes: Any) -> Tensor:
+        """The axes in another order, given as numbers or as one sequence."""
+        return _apply("permute", self, _sizes(axes))
 
     def transpose(self, axis: int, other: int) -> Tensor:
         """The two axes exchanged."""
@@ -224,6 +234,10 @@ class Tensor:
 
     def relu(self) -> Tensor:
         return _apply("relu", self)
+
+
+def _sizes(numbers: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple(numbers[0]) if len(numbers) == 1 and isinstance(numbers[0], (tuple, list)) else numbers
 
 
 def _apply(name: str, *inputs: Any) -> Tensor:

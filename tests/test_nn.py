@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import kstest, norm
 
 import seqdl
-from seqdl import Module, Parameter, StateError, Tensor, nn
+from seqdl import Module, Parameter, StateError, Tensor, nn, ops
 
 RNG = np.random.default_rng(11)
 
@@ -425,3 +425,29 @@ def test_other_seeds_and_own_generators_draw_otherwise() -> None:
     seqdl.manual_seed(2)
     assert not np.array_equal(first, nn.Linear(8, 8).weight.data)
     np.testing.assert_array_equal(second, nn.Linear(8, 8, generator=np.random.default_rng(1)).weight.data)
+
+
+def test_running_variance_of_a_channel_that_hardly_varies() -> None:
+    """Not 1 / scale^2 - eps, which loses all digits (and may fall below 0) where the variance is far below eps."""
+    x = (np.array([0, 1, 2, 3]) * 1e-6).astype(np.float32).reshape(4, 1, 1, 1)
+    layer = nn.BatchNorm2d(1, momentum=1.0)
+    layer(x)
+    np.testing.assert_allclose(layer.running_var, np.var(x, ddof=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("reduction", "wanted"), [("mean", 2.5), ("sum", 5.0), ("none", [1.0, 4.0])])
+def test_mse_loss_reductions(reduction: str, wanted: object) -> None:
+    loss = nn.MSELoss(reduction)(Tensor([1.0, 2.0]), np.array([2.0, 4.0]))
+    np.testing.assert_array_equal(loss.data, wanted)
+
+
+def test_dropout_between_layers_without_a_generator_draws_from_the_default_one() -> None:
+    layer = nn.GRU(2, 3, num_layers=2)
+    weights = [w.data for w in layer._weights()]
+    x, h = np.ones((4, 1, 2), np.float32), np.zeros((2, 1, 3), np.float32)
+    results = []
+    for seed in (1, 1, 2):
+        seqdl.manual_seed(seed)
+        results.append(ops.gru(x, h, *weights, dropout=0.5)[0].data)
+    assert np.array_equal(results[0], results[1])
+    assert not np.array_equal(results[0], results[2])

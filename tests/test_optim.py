@@ -251,3 +251,15 @@ def test_clipping_reaches_a_gradient_of_a_single_number_from_backward() -> None:
     (weight * 10.0).backward()
     optim.clip_grad_norm_([weight], 1.0)
     np.testing.assert_allclose(weight.grad, 1.0, rtol=1e-6)
+
+
+def test_plateau_of_a_metric_that_should_rise() -> None:
+    optimizer = optim.SGD([nn.Parameter(np.zeros(1, np.float32))], lr=1.0)
+    plateau = optim.ReduceLROnPlateau(optimizer, "max", patience=0)  # torch's second argument
+    rates = []
+    for metric in (0.5, 0.6, 0.6, 0.7):
+        plateau.step(metric)
+        rates.append(optimizer.lr)
+    assert rates == pytest.approx([1, 1, 0.1, 0.1])
+    with pytest.raises(ValueError, match="min or max"):
+        optim.ReduceLROnPlateau(optimizer, "best")

@@ -395,3 +395,19 @@ def test_gradcheck_leaves_its_inputs_as_they_were() -> None:
     seqdl.gradcheck(ops.exp, x)
     np.testing.assert_array_equal(x.data, [1, 2])
     assert x.grad is None
+
+
+def test_numpy_makes_an_array_of_the_values() -> None:
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    array = np.asarray(x)
+    assert array.dtype == np.float32
+    assert np.shares_memory(array, x.data)
+    assert not np.shares_memory(np.array(x), x.data)
+    np.testing.assert_array_equal(np.asarray(x, np.float64), [[1, 2], [3, 4]])
+
+
+def test_shapes_and_axes_may_be_given_as_one_sequence() -> None:
+    x = Tensor(np.zeros((2, 3, 4)))
+    assert x.reshape([4, -1]).shape == x.reshape((4, 6)).shape == (4, 6)
+    assert x.permute((2, 0, 1)).shape == x.permute([2, 0, 1]).shape == (4, 2, 3)
+    assert Tensor([5.0]).reshape(()).shape == ()

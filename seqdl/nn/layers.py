@@ -229,7 +229,14 @@ class CrossEntropyLoss(Module):
 
 
 class MSELoss(Module):
-    """Mean squared difference."""
+    """Squared difference; its mean, its sum, or (reduction="none") one for each value."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f"reduction must be mean, sum or none, got {reduction!r}")
+        self.reduction = reduction
 
     def forward(self, x: Tensor, target: Any) -> Tensor:
-        return ((x - target) ** 2).mean()
+        squares = (x - target) ** 2
+        return {"mean": squares.mean, "sum": squares.sum, "none": lambda: squares}[self.reduction]()

@@ -37,12 +37,14 @@ class Module:
         self.training = True
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
+        """What calling the module does; each kind of module has its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         return self.forward(*inputs, **options)
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules that are attributes of this one."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield name, value
@@ -54,9 +56,11 @@ class Module:
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """All parameters, here and below, by dotted name."""
         return self._named(Parameter)
 
     def named_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
+        """All arrays that are no parameters, such as running means, by dotted name."""
         return self._named(np.ndarray)
 
     def _named(self, kind: type) -> Iterator[tuple[str, Any]]:
@@ -90,15 +94,18 @@ class Module:
             array[...] = state[name]
 
     def zero_grad(self) -> None:
+        """Forget the gradients, before the next backward()."""
         for parameter in self.parameters():
             parameter.grad = None
 
     def train(self, mode: bool = True) -> Self:
+        """Switch dropout and batch figures on (mode) or off, here and below; returns itself."""
         for _, module in self.named_modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
+        """As train(False)."""
         return self.train(False)
 
     def to(self, dtype: Any) -> Self:

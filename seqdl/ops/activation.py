@@ -10,6 +10,7 @@ from scipy.special import erf, expit
 from seqdl import parallel
 from seqdl.kernels import activation as kernels
 from seqdl.ops.registry import operation
+from seqdl.random import default_generator
 
 Array = np.ndarray
 
@@ -73,15 +74,15 @@ def log_softmax(x: Array, axis: int = -1) -> Any:
 
 
 @operation("(*) -> (*)")
-def dropout(x: Array, p: float = 0.5, *, generator: np.random.Generator) -> Any:
+def dropout(x: Array, p: float = 0.5, *, generator: np.random.Generator | None = None) -> Any:
     """Zero each value with probability p and scale the others by 1 / (1 - p) (Srivastava et al. 2014)."""
     mask = dropout_mask(x.shape, p, x.dtype, generator)
     return x * mask, lambda g: (g * mask,)
 
 
-def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any, generator: np.random.Generator) -> Array:
+def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any, generator: np.random.Generator | None) -> Array:
     """0 with probability p, else 1 / (1 - p). Drawn in float32 whatever the type: the same mask for the same seed."""
     if not 0 <= p < 1:
         raise ValueError(f"dropout: p must be in [0, 1), got {p}")
-    kept = generator.random(shape, dtype=np.float32) >= p
+    kept = (generator or default_generator()).random(shape, dtype=np.float32) >= p
     return kept * np.asarray(1 / (1 - p), dtype)

@@ -17,7 +17,7 @@ def layer_norm(x: Array, weight: Array | None, bias: Array | None, *, axes: int 
     """Normalise over the last `axes` axes (Ba et al. 2016)."""
     over = tuple(range(-axes, 0))
     lead = tuple(range(x.ndim - axes))
-    normal, scale = _normalise(x, x.mean(axis=over, keepdims=True), over, eps)
+    normal, scale, _ = _normalise(x, x.mean(axis=over, keepdims=True), over, eps)
 
     def backward(g: Array) -> tuple[Array, Array, Array]:
         upstream = g if weight is None else g * weight
@@ -56,11 +56,10 @@ def batch_norm(
         if n == 1:
             raise ValueError(f"batch_norm: one value per channel has no variance, input {x.shape}")
         mean = x.mean(axis=over, keepdims=True)
-        normal, scale = _normalise(x, mean, over, eps)
+        normal, scale, variance = _normalise(x, mean, over, eps)
         if running_mean is not None and running_var is not None:
-            variance = 1 / np.square(scale) - np.asarray(eps, x.dtype)
-            running_mean += momentum * (mean.reshape(-1) - running_mean)
-            running_var += momentum * (variance.reshape(-1) * (n / (n - 1)) - running_var)
+            running_mean[:] = (1 - momentum) * running_mean + momentum * mean.reshape(-1)
+            running_var[:] = (1 - momentum) * running_var + momentum * (n / (n - 1)) * variance.reshape(-1)
 
     def backward(g: Array) -> tuple[Array, Array, Array]:
         upstream = g if w is None else g * w
@@ -70,10 +69,12 @@ def batch_norm(
     return _affine(normal, w, b), backward
 
 
-def _normalise(x: Array, mean: Array, over: tuple[int, ...], eps: float) -> tuple[Array, Array]:
+def _normalise(x: Array, mean: Array, over: tuple[int, ...], eps: float) -> tuple[Array, Array, Array]:
+    """(x - mean) * scale, the scale 1 / sqrt(variance + eps), and the variance (divided by n)."""
     centred = x - mean
-    scale = 1 / np.sqrt(np.square(centred).mean(axis=over, keepdims=True) + np.asarray(eps, x.dtype))
-    return centred * scale, scale
+    variance = np.square(centred).mean(axis=over, keepdims=True)
+    scale = 1 / np.sqrt(variance + np.asarray(eps, x.dtype))
+    return centred * scale, scale, variance
 
 
 def _affine(normal: Array, weight: Array | None, bias: Array | None) -> Array:

@@ -193,7 +193,7 @@ def _check(cell: Any, x: Array, initial: tuple[Array, ...], weights: Sequence[An
 
 
 def _mask(x: Array, dropout: float, generator: np.random.Generator | None) -> Array | None:
-    return None if dropout == 0 or generator is None else dropout_mask(x.shape, dropout, x.dtype, generator)
+    return None if dropout == 0 else dropout_mask(x.shape, dropout, x.dtype, generator)
 
 
 def _masked(x: Array, mask: Array | None) -> Array:
