@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import timeit
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,12 @@ def cpu_flags() -> set[str]:
 def cpu_caches() -> list[str]:
     """The first core's caches as Linux reports them, "L2 Unified 1024K"; empty elsewhere."""
     folders = sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
-    read = [[(folder / name).read_text().strip() for name in ("level", "type", "size")] for folder in folders]
-    return [f"L{level} {kind} {size}" for level, kind, size in read]
+    found = []
+    for folder in folders:
+        with suppress(OSError):  # virtual and ARM machines may leave a figure out
+            level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
+            found.append(f"L{level} {kind} {size}")
+    return found
 
 
 def blas_kernels() -> list[dict[str, Any]]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqdl.errors import ModelFileError, unreadable
+from seqdl.errors import ModelFileError
 from seqdl_data.files import write_bytes
 from seqdl_data.version import VERSION
 
@@ -33,8 +32,7 @@ def save_model(
 ) -> None:
     """Write a model, whole or not at all; OutputError if that fails.
 
-    scheme: "float32" as is, "float16", or "int8": matrices by row, everything else float16 (checkpoints of a
-    training hold further arrays and are always "float32").
+    scheme: "float32" as is, "float16", or "int8": matrices by row, everything else float16.
     """
     from safetensors.numpy import save
 
@@ -83,7 +81,7 @@ def _read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
 def _open(path: str | os.PathLike[str], read: Any) -> Any:
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).exists():
+    if not os.path.exists(path):
         raise ModelFileError(f"{path}: no such model file; train one with 'seqdl train' or check the name")
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:
@@ -91,7 +89,7 @@ def _open(path: str | os.PathLike[str], read: Any) -> Any:
     except SafetensorError as error:
         raise ModelFileError(f"{path}: damaged, or not a safetensors file: {error}") from error
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise ModelFileError(f"{path}: cannot read the model: {error.strerror or error}") from error
 
 
 def quantise_rows(weight: Array) -> tuple[Array, Array]:

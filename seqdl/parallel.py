@@ -45,10 +45,12 @@ def set_num_threads(threads: int) -> None:
     """Compute with at most `threads` threads from now on (default: the cores this process may use)."""
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
-    if threads != _State.threads and _State.pool is not None:
-        _State.pool.shutdown()
-        _State.pool = None
-    _State.threads = threads
+    with _State.lock:
+        pool, changed = _State.pool, threads != _State.threads
+        if changed:
+            _State.threads, _State.pool = threads, None
+    if changed and pool is not None:
+        pool.shutdown()
 
 
 @cache
@@ -79,9 +81,10 @@ def run(work: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None
             for start, end in blocks:
                 work(start, end)
             return
-        if _State.pool is None:
-            _State.pool = ThreadPoolExecutor(_State.threads, thread_name_prefix="seqdl")
-        tasks = [_State.pool.submit(work, start, end) for start, end in blocks]
+        with _State.lock:  # several threads of the caller's may be here: one pool for all, and none shut down meanwhile
+            if _State.pool is None:
+                _State.pool = ThreadPoolExecutor(_State.threads, thread_name_prefix="seqdl")
+            tasks = [_State.pool.submit(work, start, end) for start, end in blocks]
         for error in [task.exception() for task in tasks]:  # all are done before one is raised
             if error is not None:
                 raise error

@@ -74,15 +74,16 @@ def test_a_hundred_kills_leave_whole_files_and_the_same_run(kill_one, tmp_path: 
     text.write_bytes(TEXT)
     train_text([text], run, ALL_THE_TIME, replace(SMALL, hidden=64), watch=StopAt(1))
     steps, longest = [1], 0.12  # seconds that a training lives
+    torn: set[Path] = set()
     for kill in range(1, KILLS + 1):
         kill_one(random.uniform(0, longest))
         last, _ = checkpoint.load(run / "last.safetensors")
         steps.append(int(last["progress/step"]))
         CharModel.load(run)
+        torn |= set(run.glob(".*.part"))
         assert load_run(tmp_path / "runs.sqlite", "run").validation[-1].step >= steps[-1]
         if kill % 10 == 0 and steps[-1] == steps[-10]:  # a slow machine: nobody lived long enough
             longest *= 2
-    torn = list(run.glob(".*.part"))
     print(f"{KILLS} kills, {len(torn)} of them inside a write, {steps[-1]} steps done")
     assert steps == sorted(steps)
     assert steps[-1] > 20  # they did train,
@@ -94,6 +95,7 @@ def test_a_hundred_kills_leave_whole_files_and_the_same_run(kill_one, tmp_path: 
 
     end = StopAt(steps[-1] + 10)
     assert resume_text(run, watch=end).ended == "interrupted"
+    assert not list(run.glob(".*.part"))  # a resumed run cleans up
     train_text([text], tmp_path / "whole", ALL_THE_TIME, replace(SMALL, hidden=64), watch=end)
     assert_same_run(run, tmp_path / "whole")
 

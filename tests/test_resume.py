@@ -160,6 +160,18 @@ def test_run_begun_from_a_model_resumes_with_that_models_vocabulary(text: Path, 
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
+def test_validation_characters_that_training_never_saw_are_told(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(TEXT + b"Z" * 80)
+    notes: list[str] = []
+    train_text(
+        [tmp_path / "text"], tmp_path / "run", Settings(epochs=0.1, validations=1),
+        replace(SMALL, vocabulary="characters"), watch=lambda r: notes.append(r.text) if r.kind == "note" else None,
+    )  # fmt: skip
+    (note,) = notes
+    share = 80 / len(CharModel.load(tmp_path / "run").vocabulary.encode((TEXT + b"Z" * 80)[-(len(TEXT) + 80) // 10 :]))
+    assert float(note.split("%")[0]) == pytest.approx(100 * share, abs=0.1)
+
+
 # Divergence
 
 

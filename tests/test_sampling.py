@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -403,3 +404,15 @@ def test_error_names_the_byte_that_is_not_utf8(text: str, rest: bytes, cuts: lis
                 encode()
     else:
         CharVocabulary.of(pieces)
+
+
+def test_one_model_writes_and_scores_in_several_threads_at_once(model_file) -> None:
+    model = CharModel.load(model_file)
+
+    def work(seed: int) -> tuple[str, float]:
+        text = "".join(piece.text for piece in model.generate("In line", 300, seed=seed))
+        return text, model.score(text).nats_per_symbol
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(work, range(8)))
+    assert together == [work(seed) for seed in range(8)]

@@ -178,3 +178,23 @@ def test_matmul_adds_a_bias_and_takes_transposed_views() -> None:
     a, b, bias = draw(700, 30).data, draw(700, 20).data, draw(20).data
     np.testing.assert_allclose(parallel.matmul(a.T, b, bias), a.T @ b + bias, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(parallel.matmul(b.T, a), b.T @ a, rtol=1e-5, atol=1e-4)
+
+
+def test_two_threads_of_the_caller_share_the_pool_while_a_third_resizes_it() -> None:
+    set_num_threads(2)
+    sums: list[int] = []
+
+    def compute() -> None:
+        for _ in range(200):
+            done = np.zeros(8, int)
+            parallel.run(lambda lo, hi, done=done: done.__setitem__(slice(lo, hi), 1), parallel.split(8, 4))
+            sums.append(int(done.sum()))
+
+    callers = [threading.Thread(target=compute) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    for threads in [3, 2] * 20:
+        set_num_threads(threads)
+    for caller in callers:
+        caller.join()
+    assert sums == [8] * 400

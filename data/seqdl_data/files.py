@@ -31,7 +31,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         os.replace(temporary, final)
-        _sync(final.parent)
+        with suppress(OSError):  # the file is there; some file systems cannot sync a folder
+            _sync(final.parent)
     except OSError as error:
         raise unwritable(final, error) from error
     finally:

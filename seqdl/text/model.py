@@ -38,9 +38,12 @@ class Piece:
     logprobs: list[float]
 
 
-@dataclass
+@dataclass(eq=False)
 class CharModel:
     """A character model. `card` is the metadata of its file: training, data, metrics.
+
+    Several threads may generate and score with one model at once. The first `generate` packs the weights; who
+    changes those of `network` afterwards makes a new CharModel of it.
 
     >>> model = CharModel.load()
     >>> "".join(piece.text for piece in model.generate("ROMEO:", length=5, seed=1)) != ""
@@ -63,7 +66,7 @@ class CharModel:
             if architecture["cell"] not in CELLS:
                 raise ModelFileError(f"unknown cell {architecture['cell']!r}: upgrade seqdl")
             network = CharNetwork(vocabulary.size, **architecture)
-            network.load_state_dict({k: v for k, v in arrays.items() if not k.startswith("training.")})
+            network.load_state_dict(arrays)
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
         except (KeyError, TypeError, ValueError, StateError) as error:
@@ -75,6 +78,7 @@ class CharModel:
         modelfile.save_model(path, KIND, self.network.state_dict(), self.metadata(), scheme)
 
     def metadata(self) -> dict[str, Any]:
+        """The card, with architecture and vocabulary: what stands in the model's file."""
         own = {"architecture": self.network.architecture, "vocabulary": self.vocabulary.metadata()}
         return self.card | own
 

@@ -29,7 +29,7 @@ def quantise_file(
         raise UsageError(f"--to must be one of {', '.join(SCHEMES)}, got {scheme!r}")
     before = CharModel.load(model)
     corpus = _held_out(before, paths)
-    measured = f"the last {corpus.valid_bytes} bytes of the text"
+    measured = f"the {corpus.valid_bytes} bytes of the validation part ({corpus.split})"
     figures = {"before": _figures(before, model, corpus)}
     before.card = before.card | {"quantisation": {"scheme": scheme, "measured_on": measured, **figures}}
     before.save(output, scheme)

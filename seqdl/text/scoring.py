@@ -57,14 +57,16 @@ def surprisal(network: CharNetwork, symbols: Array, lanes: int | None = None) ->
     nats = np.empty((length, lanes), np.float32)
     was_training = network.training
     network.eval()
-    with no_grad(), single_threaded_blas():
-        state = _warm_state(network, symbols, starts)
-        for first in range(0, length, STEPS):
-            last = min(first + STEPS, length)
-            at = np.minimum(np.arange(first, last)[:, None] + starts, count - 1)  # the last lane may be shorter
-            logits, state = network(symbols[at].astype(np.int64), state)
-            nats[first:last] = _losses(logits, symbols[at + 1]).reshape(at.shape)
-    network.train(was_training)
+    try:
+        with no_grad(), single_threaded_blas():
+            state = _warm_state(network, symbols, starts)
+            for first in range(0, length, STEPS):
+                last = min(first + STEPS, length)
+                at = np.minimum(np.arange(first, last)[:, None] + starts, count - 1)  # the last lane may be shorter
+                logits, state = network(symbols[at].astype(np.int64), state)
+                nats[first:last] = _losses(logits, symbols[at + 1]).reshape(at.shape)
+    finally:
+        network.train(was_training)
     return nats.T.reshape(-1)[:count]
 
 

@@ -22,7 +22,7 @@ from seqdl.text.network import CELLS, CharNetwork
 from seqdl.text.scoring import mean_surprisal
 from seqdl.text.vocabulary import Vocabulary, vocabulary_from
 from seqdl.training import checkpoint
-from seqdl.training.loop import Report, Settings, Trainer
+from seqdl.training.loop import Progress, Report, Settings, Trainer
 from seqdl.training.runlog import RunLog
 
 Array = np.ndarray
@@ -183,6 +183,10 @@ def train_text(
         task = TextTask(corpus, text, weights)
     except InputError as error:  # which does not know the files
         raise InputError(f"{', '.join(map(str, paths))}: {error}") from error
+    unknown = corpus.vocabulary.unknown_share(corpus.valid)
+    if unknown:
+        note = f"{unknown:.2%} of the characters to validate on are not in the vocabulary"
+        watch(Report("note", Progress(), 0.0, note))
     task.about = {"paths": [os.fspath(p) for p in paths], "command": command}
     try:
         folder.mkdir(parents=True, exist_ok=True)  # now, not when there is a model to lose
@@ -216,6 +220,8 @@ def resume_text(folder: str | os.PathLike[str], *, watch: Watcher = lambda repor
     task = TextTask(corpus, text)
     task.about = {key: card[key] for key in ("paths", "command")}
     log = RunLog.resume(_log_path(folder), folder.name, int(snapshot["progress/step"]))
+    for torn in folder.glob(".*.part"):  # what a kill left half written; nobody else trains here, says the log
+        torn.unlink(missing_ok=True)
     trainer = Trainer(task, settings, folder, log, watch)
     trainer.restore(snapshot)
     return _run(trainer)

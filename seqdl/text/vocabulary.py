@@ -111,11 +111,9 @@ def decoded(pieces: Iterable[bytes], name: str) -> Iterator[str]:
     offset = 0
     try:
         for piece in pieces:
-            held = len(decoder.getstate()[0])
             offset += len(piece)
             yield decoder.decode(piece)
-            held = len(decoder.getstate()[0])
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        at = offset - len(error.object) + error.start if error.object else offset - held
+        at = offset - len(error.object) + error.start  # object: what was held back, and the piece
         raise InputError(f"{name}: byte {at} is not UTF-8 ({error.reason}); use the byte vocabulary for it") from error
