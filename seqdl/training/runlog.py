@@ -22,7 +22,7 @@ from typing import Any, Self
 import numpy as np
 
 from seqdl.errors import InputError, UsageError, unwritable
-from seqdl.training.runs import (
+from seqdl.training.runfile import (
     APPLICATION_ID,
     SCHEMA,
     SCHEMA_VERSION,
