@@ -23,8 +23,17 @@ Threads = Annotated[
         help="Most threads to use, BLAS included. 1 or more.",
     ),
 ]
-TOML_TYPES = {"int": ("int",), "float": ("float", "int"), "str": ("str",), "bool": ("bool",)}
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", "-m", metavar="FILE", show_default="the shipped one", help="Model file, or a run's folder."
+    ),
+]
+Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where the result goes; - is stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+
+TOML_TYPES = {"int": ("int",), "float": ("float", "int"), "str": ("str",), "bool": ("bool",)}
 
 
 def start(threads: int | None, quiet: bool = False) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seqdl_cli import data, machine, runs, text
+from seqdl_cli import data, generate, machine, quantize, runs, score, train
 from seqdl_data.errors import SeqdlError
 from seqdl_data.version import VERSION
 
@@ -66,10 +66,10 @@ app = typer.Typer(
     help="Train, run and look inside small neural networks on an ordinary CPU.",
     epilog="Example: seqdl generate text 'ROMEO:' -n 300",
 )
-app.add_typer(text.train_app, name="train")
-app.add_typer(text.generate_app, name="generate")
-app.add_typer(text.score_app, name="score")
-app.command("quantize")(text.quantize)
+app.add_typer(train.app, name="train")
+app.add_typer(generate.app, name="generate")
+app.add_typer(score.app, name="score")
+app.command("quantize")(quantize.quantize)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
 app.command("warmup")(machine.warmup)
