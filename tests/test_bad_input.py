@@ -345,6 +345,8 @@ def folder(master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_bad_input_ends_in_one_line_and_an_exit_code(case: Case, folder: Path) -> None:
+    if "/dev/full" in case.command and not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
     case.prepare()
     before = contents(folder)
     result = run(case._replace(prepare=lambda: None))

@@ -13,13 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from seqdl.text import CharModel, SamplingOptions, TextSettings, train_text
+from seqdl.text.vocabulary import ByteVocabulary
 from seqdl.training.loop import Settings
 from seqdl_cli.main import app
+from seqdl_cli.score import _print_coloured
 from seqdl_data.version import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -294,3 +297,11 @@ def test_defaults_of_sampling_are_those_of_the_library() -> None:
     parameters = {p.name: p.default for p in COMMANDS["generate", "text"].params}
     options = vars(SamplingOptions())
     assert {name: parameters[name] for name in options} == options
+
+
+def test_scored_text_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    text = b"a\x1b[2J\tb\n\x00c"
+    _print_coloured(ByteVocabulary(), np.frombuffer(text, np.uint8), np.ones(len(text) - 1))
+    printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)  # rich's own colours
+    assert "\x1b" not in printed
+    assert printed.splitlines() == ["a\ufffd[2J        b", "\ufffdc"]

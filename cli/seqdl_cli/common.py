@@ -58,6 +58,11 @@ def say(message: str, quiet: bool = False) -> None:
         print(f"seqdl: {message}", file=sys.stderr, flush=True)
 
 
+def shown(text: str) -> str:
+    """Text of a model or a user's file for a terminal, without the characters that would drive it."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text.expandtabs())
+
+
 def read_bytes(source: str) -> bytes:
     """The content of a file, or of standard input for "-"."""
     if source == "-":

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seqdl_cli.common import shown
+
 if TYPE_CHECKING:
     from seqdl.training.runs import Run, RunSummary, ValidationRow
 
@@ -170,7 +172,7 @@ def _describe(run: Run) -> list[str]:
         sample = run.samples[-1]
         lines += [
             f"sample      step {sample.step}:",
-            *(f"  | {_shown(line)}" for line in sample.text.splitlines()),
+            *(f"  | {shown(line)}" for line in sample.text.splitlines()),
         ]
     return lines
 
@@ -245,11 +247,6 @@ def _value(value: Any) -> str:
     if value is None:
         return "-"
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _shown(line: str) -> str:
-    """What a model wrote, without the bytes that would drive the terminal."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in line.expandtabs())
 
 
 def _figure(value: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqdl_cli.common import Json, Model, Output, Threads, read_bytes, start, write_output
+from seqdl_cli.common import Json, Model, Output, Threads, read_bytes, shown, start, write_output
 from seqdl_data.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="How well a model knows something.")
@@ -74,5 +74,5 @@ def _print_coloured(vocabulary: Any, symbols: Any, nats: Any) -> None:
 
     text = Text()
     for part, colour in coloured_spans(vocabulary, symbols, nats):
-        text.append(part, style=f"black on {colour}" if colour else "")
+        text.append(shown(part), style=f"black on {colour}" if colour else "")
     Console().print(text)
