@@ -27,7 +27,6 @@ class Optimizer:
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
         self.params = list(params)
         self.lr = lr
-        self.steps = 0
         if not self.params:
             raise ValueError(f"{type(self).__name__}: no parameters to optimise")
         if lr < 0:
@@ -35,6 +34,7 @@ class Optimizer:
         for parameter in self.params:  # step() needs flat views, which only row-major arrays have
             parameter.data = np.asarray(parameter.data, order="C")
         self.state = [{name: np.zeros_like(p.data) for name in self.moments} for p in self.params]
+        self.steps = np.zeros(len(self.params), np.int64)  # of each parameter: some may get no gradient at times
 
     def zero_grad(self) -> None:
         """Forget the gradients, before the next backward()."""
@@ -43,12 +43,13 @@ class Optimizer:
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        self.steps += 1
-        for parameter, state in zip(self.params, self.state, strict=True):
+        for i, (parameter, state) in enumerate(zip(self.params, self.state, strict=True)):
             if parameter.grad is not None:
+                self.steps[i] += 1
+                count = int(self.steps[i])
                 flat = [np.ravel(a) for a in (parameter.data, parameter.grad, *state.values())]
                 blocks = parallel.row_blocks(parameter.size, 8)
-                parallel.run(lambda lo, hi, flat=flat: self._update(*flat, lo, hi), blocks)  # type: ignore[misc]
+                parallel.run(lambda lo, hi, f=flat, n=count: self._update(*f, n, lo, hi), blocks)  # type: ignore[misc]
 
     def _update(self, *arrays: Any) -> None:
         raise NotImplementedError
@@ -56,7 +57,7 @@ class Optimizer:
     def state_dict(self) -> dict[str, Array]:
         """Everything that a resumed run needs besides the weights: "0.exp_avg" and so on, "lr", "steps"."""
         arrays = {f"{i}.{name}": a for i, state in enumerate(self.state) for name, a in state.items()}
-        return arrays | {"lr": np.array(self.lr), "steps": np.array(self.steps)}
+        return arrays | {"lr": np.array(self.lr), "steps": self.steps}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Take over what state_dict gave; ValueError if it is of other parameters or another optimiser."""
@@ -66,7 +67,8 @@ class Optimizer:
         for i, moments in enumerate(self.state):
             for name, array in moments.items():
                 array[...] = state[f"{i}.{name}"]
-        self.lr, self.steps = float(state["lr"]), int(state["steps"])
+        self.lr = float(state["lr"])
+        self.steps[...] = state["steps"]
 
 
 class SGD(Optimizer):
@@ -93,11 +95,11 @@ class SGD(Optimizer):
             nesterov,
         )
 
-    def _update(self, weight: Array, gradient: Array, velocity: Array, lo: int, hi: int) -> None:
+    def _update(self, weight: Array, gradient: Array, velocity: Array, step: int, lo: int, hi: int) -> None:
         dampening = self.dampening if self.momentum else 0.0  # it belongs to the momentum, as in PyTorch
         kernels.sgd_step(
             weight, gradient, velocity, float(self.lr), float(self.momentum), float(dampening),
-            float(self.weight_decay), self.nesterov, self.steps == 1, lo, hi,
+            float(self.weight_decay), self.nesterov, step == 1, lo, hi,
         )  # fmt: skip
 
 
@@ -118,11 +120,11 @@ class Adam(Optimizer):
         super().__init__(params, lr)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
 
-    def _update(self, weight: Array, gradient: Array, mean: Array, square: Array, lo: int, hi: int) -> None:
+    def _update(self, weight: Array, gradient: Array, mean: Array, square: Array, step: int, lo: int, hi: int) -> None:
         l2, decay = (0.0, self.weight_decay) if self.decoupled else (self.weight_decay, 0.0)
         kernels.adam_step(
             weight, gradient, mean, square, float(self.lr), *map(float, self.betas), float(self.eps),
-            float(l2), float(decay), self.steps, lo, hi,
+            float(l2), float(decay), step, lo, hi,
         )  # fmt: skip
 
 

@@ -127,6 +127,9 @@ class Tensor:
         """The only value, as a Python number; ValueError if there are several."""
         return self.data.item()
 
+    def __float__(self) -> float:
+        return float(self.data)
+
     def detach(self) -> Tensor:
         """The same values, cut off from their history."""
         return Tensor(self.data)

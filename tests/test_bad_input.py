@@ -129,7 +129,7 @@ class Case(NamedTuple):
 
 NO_CACHE = "PYTHONPATH=copy NUMBA_CACHE_DIR=corpus.txt/cache XDG_CACHE_HOME=corpus.txt HOME=corpus.txt NUMBA_OPT=0"
 WAIT = "while [ ! -e new/last.safetensors ]; do sleep 0.02; done"
-GENERATE, BAD = "generate text -m model.safetensors", "generate text -m bad.safetensors"
+GENERATE, BAD = "generate text --model model.safetensors", "generate text --model bad.safetensors"
 
 CASES = [
     # corpus
@@ -150,15 +150,17 @@ CASES = [
     Case("damaged Parquet", "train text x.parquet", 3, "x.parquet: ", write("x.parquet", b"PAR1" + PNG)),
     # prompt
     Case("prompt not UTF-8", f"{GENERATE} 'a\udcff'", 3, "prompt: byte 1 is not UTF-8"),
-    Case("prompt file not UTF-8", f"{GENERATE} -f p", 3, "p: byte 2 is not UTF-8", write("p", b"ab\xffc")),
+    Case("prompt file not UTF-8", f"{GENERATE} --prompt-file p", 3, "p: byte 2 is not UTF-8", write("p", b"ab\xffc")),
     Case("prompt on stdin not UTF-8", f"{GENERATE} -", 3, "standard input: byte 0 is not UTF-8", stdin=b"\xe4h"),
-    Case("prompt file missing", f"{GENERATE} -f gone", 3, "gone: cannot read: No such file"),
-    Case("two prompts", f"{GENERATE} a -f corpus.txt", 2, "not both"),
-    Case("unknown characters", "generate text -m chars.safetensors 'fox Ж'", 0, "note: 20.0% of the prompt's"),
-    Case("closed stdin", "seqdl generate text -m model.safetensors - <&-", 3, "standard input is closed", shell=True),
+    Case("prompt file missing", f"{GENERATE} --prompt-file gone", 3, "gone: cannot read: No such file"),
+    Case("two prompts", f"{GENERATE} a --prompt-file corpus.txt", 2, "not both"),
+    Case("unknown characters", "generate text --model chars.safetensors 'fox Ж'", 0, "note: 20.0% of the prompt's"),
+    Case(
+        "closed stdin", "seqdl generate text --model model.safetensors - <&-", 3, "standard input is closed", shell=True
+    ),
     # model file
-    Case("missing model", "generate text -m gone", 4, "gone: no such model file"),
-    Case("folder without best", "generate text -m folder", 4, "best.safetensors: no such", make_empty_folder),
+    Case("missing model", "generate text --model gone", 4, "gone: no such model file"),
+    Case("folder without best", "generate text --model folder", 4, "best.safetensors: no such", make_empty_folder),
     Case("empty model", BAD, 4, "bad.safetensors: damaged", write("bad.safetensors", "")),
     Case("truncated model", GENERATE, 4, "model.safetensors: damaged", truncate("model.safetensors", 0.7)),
     Case("truncated header", GENERATE, 4, "model.safetensors: damaged", truncate("model.safetensors", 0.001)),
@@ -167,7 +169,7 @@ CASES = [
     Case("newer schema", BAD, 4, "newer seqdl .*upgrade", change_metadata(schema=99)),
     Case("no schema", BAD, 4, "damaged metadata", change_metadata(schema=None)),
     Case("another kind", BAD, 4, "of kind 'ocr', expected 'text'", change_metadata(kind="ocr")),
-    Case("a checkpoint", "generate text -m run/last.safetensors", 4, "of kind 'checkpoint'"),
+    Case("a checkpoint", "generate text --model run/last.safetensors", 4, "of kind 'checkpoint'"),
     Case("unknown cell", BAD, 4, "bad.safetensors: unknown cell", change_metadata(architecture={"cell": "rnn",
          "hidden": 8})),
     Case("other sizes", BAD, 4, "damaged model", change_metadata(architecture={"cell": "lstm", "hidden": 9})),
@@ -223,7 +225,7 @@ CASES = [
     Case("folder taken", "train text corpus.txt -o run", 2, "run: holds a run already; continue it with --resume run"),
     Case("start from nothing", "train text corpus.txt --init-from gone", 4, "gone: no such model file"),
     # writing
-    Case("disk full, model", "quantize model.safetensors -o small.safetensors", 5, "small.safetensors: cannot write: ",
+    Case("disk full, model", "quantize run -o small.safetensors", 5, "small.safetensors: cannot write: ",
          disk=10_000),
     Case("disk full, training", "train text corpus.txt -o new --hidden 64 --epochs 1", 5, "st.safetensors: cannot",
          disk=250_000),
@@ -246,14 +248,14 @@ CASES = [
     Case("kill -9, then resume", f"seqdl train text corpus.txt -o new --hidden 8 --validations 60 &>/dev/null & {WAIT};"
          " kill -KILL $!; wait $! 2>/dev/null; seqdl train text --resume new", 0, "done: best", shell=True),
     # the other commands
-    Case("quantize, corpus gone", "quantize model.safetensors -o s", 3, "name a text .* with --text", remove_corpus),
-    Case("quantize, corpus changed", "quantize model.safetensors -o s", 3, "changed since", append_to_corpus),
-    Case("quantize, text too short", "quantize model.safetensors -o s --text t", 3, "fewer than two", write("t", "ab")),
-    Case("quantize to int3", "quantize model.safetensors -o s --to int3", 2, "--to must be one of"),
-    Case("score of nothing", "score text t -m model.safetensors", 3, "t: .* has 0", write("t", "")),
-    Case("score, file missing", "score text gone -m model.safetensors", 3, "gone: cannot read"),
-    Case("score, not UTF-8", "score text x.png -m chars.safetensors", 3, "x.png: .*byte 0 is", write("x.png", PNG)),
-    Case("score, no lanes", "score text corpus.txt -m model.safetensors --lanes 0", 2, "'--lanes'"),
+    Case("quantize, corpus gone", "quantize run -o s", 3, "name a text .* with --text", remove_corpus),
+    Case("quantize, corpus changed", "quantize run -o s", 3, "changed since", append_to_corpus),
+    Case("quantize, text too short", "quantize run -o s --text t", 3, "fewer than two", write("t", "ab")),
+    Case("quantize to int3", "quantize run -o s --to int3", 2, "--to must be one of"),
+    Case("score of nothing", "score text t --model model.safetensors", 3, "t: .* has 0", write("t", "")),
+    Case("score, file missing", "score text gone --model model.safetensors", 3, "gone: cannot read"),
+    Case("score, not UTF-8", "score text x.png --model chars.safetensors", 3, "byte 0 is", write("x.png", PNG)),
+    Case("score, no lanes", "score text corpus.txt --model model.safetensors --lanes 0", 2, "'--lanes'"),
     Case("show of no log", "runs show run", 3, "no run log here"),
     Case("show of no run", "runs show gone --log runs.sqlite", 3, "no run 'gone'; the latest runs there: .*run"),
     Case("log is something else", "runs list --log corpus.txt", 3, "corpus.txt: not a run log"),

@@ -78,7 +78,7 @@ def test_adam_counts_one_step_a_batch() -> None:
     optimizer = optim.Adam([parameter([0.0])], lr=0.1, eps=0.0)
     positions = [walk(optimizer, [np.array([3.0])])[0] for _ in range(3)]
     np.testing.assert_allclose(positions, [-0.1, -0.2, -0.3], rtol=1e-12)
-    assert optimizer.steps == 3
+    assert optimizer.steps.tolist() == [3] * len(optimizer.params)
 
 
 @pytest.mark.parametrize(("kind", "lr"), [(optim.SGD, 0.1), (optim.AdamW, 0.1)])

@@ -148,7 +148,8 @@ def test_init_from_takes_weights_only(text: Path, tmp_path: Path) -> None:
         np.array_equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
     )
     arrays, _ = checkpoint.load(tmp_path / "second" / "last.safetensors")
-    assert arrays["progress/step"] == arrays["optimiser/steps"] == 5  # of 46 * 0.1, not of the first run
+    assert arrays["progress/step"] == 5  # of 46 * 0.1, not of the first run
+    assert (arrays["optimiser/steps"] == 5).all()
 
 
 def test_run_begun_from_a_model_resumes_with_that_models_vocabulary(text: Path, tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_validation_characters_that_training_never_saw_are_told(tmp_path: Path) 
         [tmp_path / "text"], tmp_path / "run", Settings(epochs=0.1, validations=1),
         replace(SMALL, vocabulary="characters"), watch=lambda r: notes.append(r.text) if r.kind == "note" else None,
     )  # fmt: skip
-    (note,) = notes
+    note = notes[0]
     share = 80 / len(CharModel.load(tmp_path / "run").vocabulary.encode((TEXT + b"Z" * 80)[-(len(TEXT) + 80) // 10 :]))
     assert float(note.split("%")[0]) == pytest.approx(100 * share, abs=0.1)
 

@@ -25,9 +25,7 @@ Threads = Annotated[
 ]
 Model = Annotated[
     Path | None,
-    typer.Option(
-        "--model", "-m", metavar="FILE", show_default="the shipped one", help="Model file, or a run's folder."
-    ),
+    typer.Option("--model", metavar="FILE", show_default="the shipped one", help="Model file, or a run's folder."),
 ]
 Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where the result goes; - is stdout.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

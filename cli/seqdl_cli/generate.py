@@ -19,7 +19,7 @@ def generate_text(
     prompt: Annotated[str, typer.Argument(show_default="empty", help="Text to continue; - reads it from stdin.")] = "",
     model: Model = None,
     prompt_file: Annotated[
-        str | None, typer.Option("--prompt-file", "-f", metavar="FILE", help="Read the prompt from a file.")
+        str | None, typer.Option("--prompt-file", metavar="FILE", help="Read the prompt from a file.")
     ] = None,
     length: Annotated[
         int, typer.Option("--length", "-n", help="Most symbols (bytes or characters) to write, 0 or more.")

@@ -144,7 +144,7 @@ def train_text_command(
         settings, text = settings_from(options, values, Settings, TextSettings)
         folder = output or _next_folder(Path("runs"))
         outcome = train_text(corpus, folder, settings, text, init_from=init_from, watch=display, command=command_line())
-    say(f"{outcome.ended}: best validation {outcome.nats:.4f} nats a symbol", quiet)
+    say(f"{outcome.ended}: validation {outcome.nats:.4f} nats a symbol, {outcome.bits_per_byte:.4f} bits a byte", quiet)
     if outcome.ended == "interrupted":
         say(f"to resume: seqdl train text --resume {shlex.quote(str(outcome.folder))}", quiet)
         raise typer.Exit(130)

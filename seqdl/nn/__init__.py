@@ -18,7 +18,7 @@ from seqdl.nn.layers import (
     Sigmoid,
     Tanh,
 )
-from seqdl.nn.module import Module, Parameter, Sequential, StateError, summary
+from seqdl.nn.module import Module, ModuleList, Parameter, Sequential, StateError, summary
 from seqdl.nn.recurrent import GRU, LSTM
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "MSELoss",
     "MaxPool2d",
     "Module",
+    "ModuleList",
     "Parameter",
     "ReLU",
     "Sequential",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -128,24 +128,38 @@ class Module:
         return f"{type(self).__name__}({inside})"
 
 
-class Sequential(Module):
-    """Modules one after the other, named 0, 1, 2, ..."""
+class ModuleList(Module):
+    """Modules in a list, named 0, 1, 2, ...; a plain list of Python would hide their parameters."""
 
-    def __init__(self, *modules: Module) -> None:
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
-        for index, module in enumerate(modules):
-            setattr(self, str(index), module)
+        for module in modules:
+            self.append(module)
 
-    def forward(self, x: Any) -> Any:
-        for _, module in self.named_children():
-            x = module(x)
-        return x
+    def append(self, module: Module) -> Self:
+        setattr(self, str(len(self)), module)
+        return self
+
+    def __iter__(self) -> Iterator[Module]:
+        return (module for _, module in self.named_children())
 
     def __len__(self) -> int:
         return sum(1 for _ in self.named_children())
 
     def __getitem__(self, index: int) -> Module:
-        return [module for _, module in self.named_children()][index]
+        return list(self)[index]
+
+
+class Sequential(ModuleList):
+    """Modules one after the other, named 0, 1, 2, ..."""
+
+    def __init__(self, *modules: Module) -> None:
+        super().__init__(modules)
+
+    def forward(self, x: Any) -> Any:
+        for module in self:
+            x = module(x)
+        return x
 
 
 def summary(module: Module) -> str:

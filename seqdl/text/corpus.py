@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,10 @@ class Corpus:
     split: str  # in words, for reports
     bytes: int  # of both parts
     valid_bytes: int
+
+    def bits_per_byte(self, nats: float) -> float:
+        """Nats a symbol of the validation part, as bits a byte of it."""
+        return nats / math.log(2) * len(self.valid) / self.valid_bytes
 
 
 def read_corpus(
@@ -65,6 +70,11 @@ def read_corpus(
     train, valid = (_encode(part, vocabulary, names) for part in parts)
     sizes = [len(part) for part in parts]
     return Corpus(train, valid, vocabulary, digest.hexdigest(), split, sum(sizes), sizes[1])
+
+
+def seen_from(folder: str | os.PathLike[str], paths: Sequence[str]) -> list[str]:
+    """Paths that a card holds relative to its run's folder, as this process can open them."""
+    return [os.path.normpath(os.path.join(folder, path)) for path in paths]
 
 
 def _character_start(text: Array, cut: int) -> int:

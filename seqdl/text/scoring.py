@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,27 +48,41 @@ def surprisal(network: CharNetwork, symbols: Array, lanes: int | None = None) ->
     A long text is cut into lanes that run side by side, each warmed up on the 256 symbols before it; with
     lanes=1 it is one stream. The default depends on the length alone. Dropout is off meanwhile.
     """
+    blocks = [nats for nats, _ in _blocks(network, symbols, lanes)]
+    if not blocks:
+        return np.empty(0, np.float32)
+    return np.concatenate(blocks).T.reshape(-1)[: len(symbols) - 1]
+
+
+def mean_surprisal(network: CharNetwork, symbols: Array) -> float:
+    """Nats a symbol over the whole text, in bounded memory."""
+    total = sum(float(nats[counted].sum(dtype=np.float64)) for nats, counted in _blocks(network, symbols, None))
+    return total / (len(symbols) - 1)
+
+
+def _blocks(network: CharNetwork, symbols: Array, lanes: int | None) -> Iterator[tuple[Array, Array]]:
+    """Nats (steps, lanes) of STEPS symbols of each lane at a time, and which of them count.
+
+    The last lane may be shorter than the others; what it has too many repeats the last symbol.
+    """
     count = len(symbols) - 1
     if count < 1:
-        return np.empty(0, np.float32)
+        return
     lanes = min(MOST_LANES, max(1, count // SHORTEST_LANE)) if lanes is None else lanes
     length = -(-count // lanes)
-    lanes = -(-count // length)  # no lane without a symbol of its own
-    starts = np.arange(lanes) * length
-    nats = np.empty((length, lanes), np.float32)
+    starts = np.arange(-(-count // length)) * length  # no lane without a symbol of its own
     was_training = network.training
     network.eval()
     try:
         with no_grad(), single_threaded_blas():
             state = _warm_state(network, symbols, starts)
             for first in range(0, length, STEPS):
-                last = min(first + STEPS, length)
-                at = np.minimum(np.arange(first, last)[:, None] + starts, count - 1)  # the last lane may be shorter
-                logits, state = network(symbols[at].astype(np.int64), state)
-                nats[first:last] = _losses(logits, symbols[at + 1]).reshape(at.shape)
+                at = np.arange(first, min(first + STEPS, length))[:, None] + starts
+                inside = np.minimum(at, count - 1)
+                logits, state = network(symbols[inside].astype(np.int64), state)
+                yield _losses(logits, symbols[inside + 1]).reshape(at.shape), at < count
     finally:
         network.train(was_training)
-    return nats.T.reshape(-1)[:count]
 
 
 def _warm_state(network: CharNetwork, symbols: Array, starts: Array) -> tuple[Tensor, ...]:
@@ -83,8 +98,3 @@ def _warm_state(network: CharNetwork, symbols: Array, starts: Array) -> tuple[Te
 
 def _losses(logits: Tensor, targets: Array) -> Array:
     return ops.cross_entropy(logits, targets.reshape(-1).astype(np.int64), reduction="none").data
-
-
-def mean_surprisal(network: CharNetwork, symbols: Array) -> float:
-    """Nats a symbol over the whole text."""
-    return float(np.mean(surprisal(network, symbols), dtype=np.float64))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from seqdl.errors import InputError, UsageError, unwritable
 from seqdl.machine import machine
 from seqdl.random import generator_state, restore_generator
 from seqdl.tensor import Tensor
-from seqdl.text.corpus import Corpus, read_corpus
+from seqdl.text.corpus import Corpus, read_corpus, seen_from
 from seqdl.text.model import CharModel
 from seqdl.text.network import CELLS, CharNetwork
 from seqdl.text.scoring import mean_surprisal
@@ -136,10 +135,9 @@ class TextTask:
     def save_model(self, path: Path, metrics: dict[str, Any]) -> None:
         if "validation_loss" in metrics:
             nats = metrics["validation_loss"]
-            per_byte = len(self.corpus.valid) / self.corpus.valid_bytes / math.log(2)
             metrics = metrics | {
                 "nats_per_symbol": nats,
-                "bits_per_byte": nats * per_byte,
+                "bits_per_byte": self.corpus.bits_per_byte(nats),
                 "split": "validation",
             }
         CharModel(self.network, self.corpus.vocabulary, {"training": self.card(), "metrics": metrics}).save(path)
@@ -151,7 +149,9 @@ class Outcome:
 
     ended: str
     folder: Path
-    nats: float
+    nats: float  # a symbol
+    bits_per_byte: float
+    split: str  # in words
 
 
 def train_text(
@@ -187,7 +187,7 @@ def train_text(
     if unknown:
         note = f"{unknown:.2%} of the characters to validate on are not in the vocabulary"
         watch(Report("note", Progress(), 0.0, note))
-    task.about = {"paths": [os.fspath(p) for p in paths], "command": command}
+    task.about = {"paths": [p if p == "-" else os.path.relpath(p, folder) for p in paths], "command": command}
     try:
         folder.mkdir(parents=True, exist_ok=True)  # now, not when there is a model to lose
     except OSError as error:
@@ -200,7 +200,7 @@ def train_text(
         config=asdict(settings) | asdict(text),
         machine=machine(),
     )
-    return _run(Trainer(task, settings, folder, log, watch))
+    return _run(Trainer(task, settings, folder, log, watch), task)
 
 
 def resume_text(folder: str | os.PathLike[str], *, watch: Watcher = lambda report: None) -> Outcome:
@@ -214,9 +214,10 @@ def resume_text(folder: str | os.PathLike[str], *, watch: Watcher = lambda repor
     text = TextSettings(**card["text"])
     if "-" in card["paths"]:
         raise InputError(f"{folder}: was trained on standard input, which is gone; resuming needs files")
-    corpus = read_corpus(card["paths"], vocabulary_from(card["vocabulary"]), text.valid_fraction)
+    paths = seen_from(folder, card["paths"])
+    corpus = read_corpus(paths, vocabulary_from(card["vocabulary"]), text.valid_fraction)
     if corpus.sha256 != card["data"]["sha256"]:
-        raise InputError(f"{', '.join(card['paths'])}: changed since the run began; resume needs the same corpus")
+        raise InputError(f"{', '.join(paths)}: changed since the run began; resume needs the same corpus")
     task = TextTask(corpus, text)
     task.about = {key: card[key] for key in ("paths", "command")}
     log = RunLog.resume(_log_path(folder), folder.name, int(snapshot["progress/step"]))
@@ -224,13 +225,15 @@ def resume_text(folder: str | os.PathLike[str], *, watch: Watcher = lambda repor
         torn.unlink(missing_ok=True)
     trainer = Trainer(task, settings, folder, log, watch)
     trainer.restore(snapshot)
-    return _run(trainer)
+    return _run(trainer, task)
 
 
-def _run(trainer: Trainer) -> Outcome:
+def _run(trainer: Trainer, task: TextTask) -> Outcome:
+    trainer.report(Report("note", trainer.progress, 0.0, f"{task.corpus.split}; {task.batch} streams"))
     with trainer.log:
         ended = trainer.run()
-    return Outcome(ended, trainer.folder, trainer.progress.best)
+    best, corpus = trainer.progress.best, task.corpus
+    return Outcome(ended, trainer.folder, best, corpus.bits_per_byte(best), corpus.split)
 
 
 def _log_path(folder: Path) -> Path:

@@ -19,16 +19,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from seqdl import optim, parallel
-from seqdl.errors import SeqdlError, UsageError
+from seqdl.errors import SeqdlError
 from seqdl.nn import Module
 from seqdl.tensor import Tensor
 from seqdl.training import checkpoint
+from seqdl.training.plan import Settings, optimiser_for, schedule_for
 from seqdl.training.runlog import RunLog
 
 Array = np.ndarray
-OPTIMISERS: dict[str, type[optim.Optimizer]] = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
-SCHEDULES = ("constant", "step", "cosine", "plateau")
 LOG_EVERY = 10  # steps
+SAVE_EVERY = 60.0  # seconds, besides at each validation
 GIVE_UP_AFTER = 8  # halvings of the rate
 
 
@@ -60,46 +60,6 @@ class Task(Protocol):
         ...
 
     def save_model(self, path: Path, metrics: dict[str, Any]) -> None: ...
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train. Either `minutes` or `epochs` bounds it. `validations` are spread evenly over the budget."""
-
-    epochs: float | None = 10.0
-    minutes: float | None = None
-    optimiser: str = "adamw"
-    lr: float = 4e-3
-    schedule: str = "cosine"
-    warmup: float = 0.02  # share of the budget
-    final_lr: float = 0.02  # share of lr at the end of the cosine
-    weight_decay: float = 0.01
-    beta2: float = 0.99
-    momentum: float = 0.9
-    clip: float = 1.0
-    validations: int = 10
-    patience: int = 0  # validations without improvement before stopping; 0: never
-    log_arrays: bool = False
-
-    def __post_init__(self) -> None:
-        faults = [
-            (self.optimiser not in OPTIMISERS, f"--optimiser must be one of {', '.join(OPTIMISERS)}"),
-            (self.schedule not in SCHEDULES, f"--schedule must be one of {', '.join(SCHEDULES)}"),
-            (self.minutes is not None and not 0 < self.minutes < math.inf, "--minutes must be finite and above 0"),
-            (self.minutes is None and not 0 < (self.epochs or 0) < math.inf, "--epochs must be finite and above 0"),
-            (not 0 < self.lr < math.inf, "--lr must be finite and above 0"),
-            (not 0 <= self.warmup < 1, "--warmup must be in [0, 1)"),
-            (self.validations < 1, "--validations must be at least 1"),
-            (not 0 <= self.final_lr <= 1, "final-lr must be in [0, 1]"),
-            (not 0 <= self.beta2 < 1, "beta2 must be in [0, 1)"),
-            (not 0 <= self.momentum < 1, "momentum must be in [0, 1)"),
-            (not self.clip > 0, "--clip must be above 0"),
-            (not 0 <= self.weight_decay < math.inf, "--weight-decay must be 0 or more"),
-            (self.patience < 0, "--patience must be 0 or more"),
-        ]
-        for fault, message in faults:
-            if fault:
-                raise UsageError(message)
 
 
 @dataclass
@@ -159,13 +119,10 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
-        s = self.settings
-        options: dict[str, Any] = {"lr": s.lr, "weight_decay": s.weight_decay}
-        options |= {"momentum": s.momentum} if s.optimiser == "sgd" else {"betas": (0.9, s.beta2)}
-        self.optimiser = OPTIMISERS[s.optimiser](self.task.network.parameters(), **options)
-        self.schedule = _schedule(self.optimiser, s)
+        self.optimiser = optimiser_for(self.settings, self.task.network.parameters())
+        self.schedule = schedule_for(self.settings, self.optimiser)
         self.plateau = optim.ReduceLROnPlateau(self.optimiser, factor=0.5, patience=1)
-        self.total_steps = max(1, round((s.epochs or 0) * self.task.steps_per_epoch()))
+        self.total_steps = max(1, round((self.settings.epochs or 0) * self.task.steps_per_epoch()))
         self.reserve = 0.0  # seconds that the last validation will take
         self.interrupted = False
 
@@ -176,6 +133,7 @@ class Trainer:
             self._save_last()  # so that a run killed early can be resumed, and a full disk is seen at once
             good = self._snapshot()
             before, since = self.progress.seconds, time.perf_counter()
+            saved = since
             while not self.interrupted and self._share() < 1:
                 started = time.perf_counter()
                 batch = self._step()
@@ -184,6 +142,9 @@ class Trainer:
                     self._roll_back(good)
                     continue
                 self._tell_step(batch, time.perf_counter() - started)
+                if time.perf_counter() - saved > SAVE_EVERY:
+                    self._save_last()
+                    saved = time.perf_counter()
                 if self._share() * self.settings.validations >= self.progress.validated + 1:
                     self._validate()
                     self.progress.seconds = before + time.perf_counter() - since
@@ -315,37 +276,25 @@ class Trainer:
             raise DivergedError(text)
 
 
-def _schedule(optimiser: optim.Optimizer, s: Settings) -> optim.LRScheduler:
-    """The schedule over a budget of length 1: a warm-up in a line, then the one asked for."""
-    rest = 1 - s.warmup
-    main: optim.LRScheduler
-    if s.schedule == "cosine":
-        main = optim.CosineAnnealingLR(optimiser, rest, eta_min=s.lr * s.final_lr)
-    elif s.schedule == "step":
-        main = optim.StepLR(optimiser, rest / 3, gamma=0.3)
-    else:
-        main = optim.ConstantLR(optimiser, 1.0, 0)
-    if s.warmup == 0 or s.schedule == "plateau":
-        return main
-    warmup = optim.LinearLR(optimiser, 0.01, 1.0, s.warmup)
-    warmup.base_lr = main.base_lr = s.lr
-    return optim.SequentialLR(optimiser, [warmup, main], [s.warmup])
-
-
 @contextmanager
 def _interrupts(trainer: Trainer) -> Iterator[None]:
-    """The first Ctrl-C asks the loop to stop after this batch; a second one interrupts as usual."""
+    """The first Ctrl-C or SIGTERM asks the loop to stop after this batch; a second one acts as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.getsignal(signal.SIGINT)
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def put_back() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
     def ask(number: int, frame: FrameType | None) -> None:
         trainer.interrupted = True
-        signal.signal(signal.SIGINT, previous)
+        put_back()
 
-    signal.signal(signal.SIGINT, ask)
+    for number in previous:
+        signal.signal(number, ask)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        put_back()
