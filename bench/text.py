@@ -4,7 +4,7 @@
 
 Each training is a `seqdl train text` in a process of its own, and each score a `seqdl score text` over the last
 tenth of the bytes, which no training saw. With --write the table goes into bench/RESULTS.md and the README,
-between the lines that name this script. Nothing else should run meanwhile.
+between the lines that name this script, and the README's example is written anew. Nothing else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -98,6 +98,8 @@ def main() -> None:
     if options.write:
         write_between(ROOT / "bench" / "RESULTS.md", "bench/text.py", table)
         write_between(ROOT / "README.md", "bench/text.py", table)
+        prompt = ["generate", "text", "ROMEO:", "-n", 300, "--seed", 1]
+        write_between(ROOT / "README.md", "example", f"```text\n{seqdl(*prompt).rstrip()}\n```")
 
 
 if __name__ == "__main__":

@@ -246,7 +246,7 @@ CASES = [
          " kill -INT $!; wait $!; code=$?; tail -n 1 err >&2; exit $code", 130,
          "to resume: seqdl train text --resume new", shell=True),
     Case("kill -9, then resume", f"seqdl train text corpus.txt -o new --hidden 8 --validations 60 &>/dev/null & {WAIT};"
-         " kill -KILL $!; wait $! 2>/dev/null; seqdl train text --resume new", 0, "done: best", shell=True),
+         " kill -KILL $!; wait $! 2>/dev/null; seqdl train text --resume new", 0, "done: validation", shell=True),
     # the other commands
     Case("quantize, corpus gone", "quantize run -o s", 3, "name a text .* with --text", remove_corpus),
     Case("quantize, corpus changed", "quantize run -o s", 3, "changed since", append_to_corpus),
