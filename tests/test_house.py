@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 import seqdl as library
+from seqdl.modelfile import read_metadata
+from seqdl.text.model import CharModel, model_path
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOTS = {"seqdl": ROOT / "seqdl", "seqdl_data": ROOT / "data/seqdl_data", "seqdl_cli": ROOT / "cli/seqdl_cli"}
@@ -123,3 +125,20 @@ def test_the_wheel_works_in_an_empty_environment_beside_files_named_like_ours(wh
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("ROMEO:")
     assert len(done.stdout) >= 60
+
+
+def test_the_shipped_model_carries_its_card_and_no_folder() -> None:
+    card = read_metadata(model_path(None))
+    assert card["licence"]
+    assert card["source"]
+    assert card["training"]["data"]["split"]
+    assert card["quantisation"]["after"]["nats_per_symbol"] < 1.5
+    assert not any(Path(word).is_absolute() for word in card["training"]["command"].split())
+    assert card["training"]["paths"] == ["input.txt"]
+
+
+def test_the_shipped_model_scores_what_its_card_says(shared_data: Path) -> None:
+    held_out = (shared_data / "text/tinyshakespeare/input.txt").read_bytes()[-111_540:]
+    card = read_metadata(model_path(None))
+    score = CharModel.load().score(held_out)
+    assert score.nats_per_symbol == pytest.approx(card["quantisation"]["after"]["nats_per_symbol"], abs=1e-4)

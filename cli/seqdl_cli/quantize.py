@@ -19,6 +19,13 @@ def quantize(
         list[str] | None,
         typer.Option(metavar="FILE", show_default="the corpus it was trained on", help="Text to measure the loss on."),
     ] = None,
+    source: Annotated[
+        str,
+        typer.Option(help="Where the training text comes from, for the model's card; any text.", show_default="empty"),
+    ] = "",
+    licence: Annotated[
+        str, typer.Option(help="Terms of that text, for the model's card; any text.", show_default="empty")
+    ] = "",
     as_json: Json = False,
     threads: Threads = None,
 ) -> None:
@@ -29,7 +36,7 @@ def quantize(
     start(threads)
     from seqdl.text.quantise import quantise_file
 
-    report = quantise_file(model, output, to, text)
+    report = quantise_file(model, output, to, text, source=source, licence=licence)
     if as_json:
         print(json.dumps({"schema": "seqdl.quantize/1", **report}))
         return

@@ -20,11 +20,15 @@ def quantise_file(
     output: str | os.PathLike[str],
     scheme: str = "int8",
     paths: Sequence[str | os.PathLike[str]] | None = None,
+    *,
+    source: str = "",
+    licence: str = "",
 ) -> dict[str, Any]:
     """Write `model` to `output` in int8 or float16; returns size and bits per byte before and after.
 
     The loss is that on the validation part of `paths`; by default of the corpus the model was trained on,
-    which must still be there and the same (InputError).
+    which must still be there and the same (InputError). source and licence of the training text go into the
+    model's card; files are named there without their folders.
     """
     if scheme not in SCHEMES:
         raise UsageError(f"--to must be one of {', '.join(SCHEMES)}, got {scheme!r}")
@@ -33,7 +37,9 @@ def quantise_file(
     measured = f"the {corpus.valid_bytes} bytes of the validation part ({corpus.split})"
     figures = {"before": _figures(before, model, corpus)}
     before.card = _without_folders(before.card) | {
-        "quantisation": {"scheme": scheme, "measured_on": measured, **figures}
+        "source": source,
+        "licence": licence,
+        "quantisation": {"scheme": scheme, "measured_on": measured, **figures},
     }
     before.save(output, scheme)
     figures["after"] = _figures(CharModel.load(output), output, corpus)
