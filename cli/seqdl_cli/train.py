@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -144,7 +145,8 @@ def train_text_command(
         settings, text = settings_from(options, values, Settings, TextSettings)
         folder = output or _next_folder(Path("runs"))
         outcome = train_text(corpus, folder, settings, text, init_from=init_from, watch=display, command=command_line())
-    say(f"{outcome.ended}: validation {outcome.nats:.4f} nats a symbol, {outcome.bits_per_byte:.4f} bits a byte", quiet)
+    figures = f"validation {outcome.nats:.4f} nats a symbol, {outcome.bits_per_byte:.4f} bits a byte"
+    say(f"{outcome.ended}: {figures if math.isfinite(outcome.nats) else 'not validated yet'}", quiet)
     if outcome.ended == "interrupted":
         say(f"to resume: seqdl train text --resume {shlex.quote(str(outcome.folder))}", quiet)
         raise typer.Exit(130)
