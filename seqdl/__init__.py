@@ -3,6 +3,7 @@
 from seqdl import nn, ops, optim
 from seqdl.errors import InputError, ModelFileError, OutputError, QualityError, SeqdlError, UsageError
 from seqdl.gradcheck import GradientError, gradcheck
+from seqdl.memory import keep_freed_memory
 from seqdl.nn.module import Module, Parameter, StateError, summary
 from seqdl.ops import OPERATIONS
 from seqdl.parallel import get_num_threads, set_num_threads
@@ -28,6 +29,7 @@ __all__ = [
     "get_num_threads",
     "gradcheck",
     "is_grad_enabled",
+    "keep_freed_memory",
     "manual_seed",
     "nn",
     "no_grad",

@@ -29,7 +29,8 @@ ONE, HALF = np.float32(1.0), np.float32(0.5)
 @kernel
 def gelu(x, value, slope, lo, hi):  # type: ignore[no-untyped-def]
     """value = x phi(x) and slope = phi(x) + x phi'(x) for the elements [lo, hi) of flat arrays."""
-    for n in range(lo, hi):
+    x, value, slope = x[lo:hi], value[lo:hi], slope[lo:hi]
+    for n in range(hi - lo):  # from 0: an index that might be negative would keep the loop scalar
         a = min(max(x[n], -PHI_LIMIT), PHI_LIMIT)
         s = a * a
         p = P0 + s * (P1 + s * (P2 + s * (P3 + s * (P4 + s * P5))))

@@ -1,4 +1,7 @@
-"""Optimiser steps: one pass over a parameter, its gradient and its moments; all are flat, of one type."""
+"""Optimiser steps: one pass over a parameter, its gradient and its moments; all are flat, of one type.
+
+The part [lo, hi) is cut out before the loop: an index that might be negative would keep it scalar.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ def sgd_step(weight, gradient, velocity, lr, momentum, dampening, decay, nestero
     """g += decay w; v = g at first, then momentum v + (1 - dampening) g; w -= lr v, or lr (g + momentum v)."""
     of = weight.dtype.type
     lr, momentum, keep, decay = of(lr), of(momentum), of(1 - dampening), of(decay)
-    for i in range(lo, hi):
+    weight, gradient, velocity = weight[lo:hi], gradient[lo:hi], velocity[lo:hi]
+    for i in range(hi - lo):
         g = gradient[i] + decay * weight[i]
         v = g if first else momentum * velocity[i] + keep * g
         velocity[i] = v
@@ -30,7 +34,8 @@ def adam_step(weight, gradient, mean, square, lr, beta1, beta2, eps, l2, decay, 
     correction = of(1 / math.sqrt(1 - beta2**step))
     b1, b2, rest1, rest2 = of(beta1), of(beta2), of(1 - beta1), of(1 - beta2)
     shrink, l2, eps = of(1 - lr * decay), of(l2), of(eps)
-    for i in range(lo, hi):
+    weight, gradient, mean, square = weight[lo:hi], gradient[lo:hi], mean[lo:hi], square[lo:hi]
+    for i in range(hi - lo):
         g = gradient[i] + l2 * weight[i]
         m = b1 * mean[i] + rest1 * g
         v = b2 * square[i] + rest2 * g * g

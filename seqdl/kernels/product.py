@@ -48,10 +48,11 @@ def fill_panels(weight, packed):  # type: ignore[no-untyped-def]
     for p in range(panels):
         left = min(width, weight.shape[1] - p * width)
         for k in range(inner):
+            source, target = weight[k, p * width : p * width + left], packed[p, k]
             for j in range(left):
-                packed[p, k, j] = weight[k, p * width + j]
+                target[j] = source[j]
             for j in range(left, width):
-                packed[p, k, j] = 0
+                target[j] = 0
 
 
 def _tile(rows: int) -> Any:

@@ -20,6 +20,7 @@ import numpy as np
 
 from seqdl import optim, parallel
 from seqdl.errors import SeqdlError
+from seqdl.memory import keep_freed_memory
 from seqdl.nn import Module
 from seqdl.tensor import Tensor
 from seqdl.training import checkpoint
@@ -129,6 +130,7 @@ class Trainer:
     def run(self) -> str:
         """Train to the end; returns "done", "interrupted" or "stopped early"."""
         self.task.network.train()
+        keep_freed_memory()
         with _interrupts(self), parallel.single_threaded_blas():
             self._save_last()  # so that a run killed early can be resumed, and a full disk is seen at once
             good = self._snapshot()
