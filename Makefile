@@ -1,9 +1,11 @@
-# make demo   a text from the shipped model        make test   every check of the project
+# make demo   a text from the shipped model        make test         every check of the project
+# make bench  ours beside the peers (an hour)      make bench-quick  one case of each (two minutes)
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+PEERS ?= .venv-peers
 
-.PHONY: demo test lint parity clean
+.PHONY: demo test lint parity bench bench-quick clean
 
 demo: $(VENV)/.installed
 	$(BIN)/seqdl warmup
@@ -18,6 +20,17 @@ lint: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: $(VENV)/.tested $(PEERS)/.installed
+	$(BIN)/python bench/run.py --peers $(PEERS)/bin/python
+
+bench-quick: $(VENV)/.tested $(PEERS)/.installed
+	$(BIN)/python bench/run.py --quick --peers $(PEERS)/bin/python
+
+$(PEERS)/.installed: bench/requirements-peers.txt pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install -q --disable-pip-version-check -r bench/requirements-peers.txt -e .
+	touch $@
+
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -e .
@@ -28,13 +41,8 @@ $(VENV)/.tested: $(VENV)/.installed
 	touch $@
 
 # The core beside PyTorch, in an environment of its own: outputs, gradients, optimiser steps, state_dicts.
-parity: .venv-peers/.installed
-	.venv-peers/bin/pytest -q -s -m peers tests/test_torch_parity.py
-
-.venv-peers/.installed: pyproject.toml bench/requirements-peers.txt
-	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/pip install -q --disable-pip-version-check -e . -r bench/requirements-peers.txt
-	touch $@
+parity: $(PEERS)/.installed
+	$(PEERS)/bin/pytest -q -s -m peers tests/test_torch_parity.py
 
 clean:
-	rm -rf .venv-peers $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info

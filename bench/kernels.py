@@ -1,0 +1,262 @@
+"""Each kernel by itself on one thread: time, arithmetic and memory rates, and its share of what bounds it.
+
+    python bench/kernels.py [--quick] [--write] [--only adam]
+
+FLOPs and bytes are counted, not measured: 2 FLOPs a multiply-add, a tanh or the like TANH_FLOPS, and every array that
+is read or written once. The bound is the slower of two: the FLOPs at the rate of 2048^3 matrix products (the
+faster of NumPy's and ours), or the bytes at the rate at which NumPy copies as many bytes (so from the cache level
+in which they fit). Share of the limit = time of that bound / time of the kernel; far below it neither is
+what a kernel waits for, but its own instructions. Kernels that work in place get
+their input back before each repeat, outside the clock; that leaves it in the cache as far as it fits.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import measure
+import numpy as np
+from measure import ROOT, Ledger, Options
+
+sys.path[:0] = [str(ROOT), str(ROOT / "data")]
+
+from seqdl import Tensor, no_grad, ops, parallel  # noqa: E402
+from seqdl.kernels import activation, convolution, embedding, generation, optimiser, product, recurrent  # noqa: E402
+from seqdl.text.model import pack as pack_network  # noqa: E402
+from seqdl.text.network import CharNetwork  # noqa: E402
+
+NEITHER = 0.4  # below this share a kernel waits for its own instructions: scalar code, latency, calls
+TANH_FLOPS = 20  # of the rational: 8 multiply-adds, a division, the clamps
+PRODUCTS = [  # M, K, N of performance.md and of the trainings' steps
+    (2048, 2048, 2048), (7500, 256, 768), (64, 512, 2048), (100, 256, 768), (50, 128, 512), (1, 512, 2048),
+]  # fmt: skip
+STEPS, BATCH, HIDDEN = 100, 64, 512  # of the gate passes
+
+# What was tried and what it gave, by kernel: shown in the table. Figures as reported when the kernel was written
+# (commit 3d47700; seqdl/kernels/recurrent.py), not measured by this script.
+TRIED = {
+    "multiply": "a BLAS call each step: 62 GFLOP/s at 32x512x2048 against 114 (it packs the weights anew)",
+    "tanh": "libm's tanh: 80 times slower, it keeps the loop scalar",
+}
+
+
+@dataclass
+class Kernel:
+    """One line of the table. `reset` brings the arrays back that `work` overwrites."""
+
+    name: str
+    shape: str
+    work: Callable[[], Any]
+    flops: float
+    bytes: float
+    reset: Callable[[], Any] = lambda: None
+    tried: str = ""
+
+
+def draw(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+
+
+def size(*arrays: np.ndarray) -> int:
+    return sum(array.nbytes for array in arrays)
+
+
+def products() -> Iterator[Kernel]:
+    for M, K, N in PRODUCTS:
+        a, packed, c = draw(M, K), product.pack(draw(K, N)), draw(M, N)
+
+        def work(a: Any = a, packed: Any = packed, c: Any = c) -> None:
+            product.multiply(a, packed, c)
+
+        yield Kernel("multiply", f"{M}x{K}x{N}", work, 2.0 * M * K * N, size(a, packed, c, c), tried=TRIED["multiply"])
+    gates, states = draw(STEPS * BATCH, 4 * HIDDEN), draw(STEPS * BATCH, HIDDEN)
+    yield Kernel("matmul, weight gradient", f"{gates.shape[1]}x{len(gates)}x{HIDDEN}",
+                 lambda: parallel.matmul(gates.T, states), 2.0 * gates.size * HIDDEN,
+                 size(gates, states) + 4 * gates.shape[1] * HIDDEN)  # fmt: skip
+    weight = draw(4 * HIDDEN, HIDDEN)
+    for name, w in (("fill_panels", weight), ("fill_panels, transposed", weight.T)):
+        packed = product.pack(w)
+
+        def fill(w: Any = w, packed: Any = packed) -> None:
+            product.fill_panels(w, packed)
+
+        yield Kernel(name, "{}x{}".format(*w.shape), fill, 0, size(w, packed))
+
+
+def gate_passes() -> Iterator[Kernel]:
+    """The kernels of the layers with an empty inner dimension: the products vanish, the gates stay."""
+    T, B, H = STEPS, BATCH, HIDDEN
+    cells = T * B * H
+    shape = f"T {T}, batch {B}, H {H}"
+    h, c, grad, dh, dc = draw(T + 1, B, H), draw(T + 1, B, H), draw(T, B, H), draw(B, H), draw(B, H)
+
+    def nothing(columns: int) -> np.ndarray:
+        return product.pack(np.empty((0, columns), np.float32))
+
+    def case(name: str, work: Callable[[], Any], gates: np.ndarray, flops: int, moved: int) -> Kernel:
+        before = gates.copy()
+        return Kernel(name, shape, work, float(flops * cells), moved, lambda: np.copyto(gates, before), TRIED["tanh"])
+
+    gates = draw(T, B, 4 * H)
+    yield case("lstm_forward, gates", lambda: recurrent.lstm_forward(gates, nothing(4 * H), h, c, False, 0, B),
+               gates, 5 * TANH_FLOPS + 10, 2 * size(gates) + size(h, c, c))  # fmt: skip
+    yield case("lstm_backward, gates",
+               lambda: recurrent.lstm_backward(gates, nothing(H), c, grad, dh, dc, False, 0, B),
+               gates, TANH_FLOPS + 27, 2 * size(gates) + size(c, grad))  # fmt: skip
+    gates, hidden, both = draw(T, B, 3 * H), draw(T, B, H), np.empty((T, B, 3 * H), np.float32)
+    bias = draw(H)
+    yield case("gru_forward, gates",
+               lambda: recurrent.gru_forward(gates, hidden, nothing(2 * H), nothing(H), bias, h, False, 0, B),
+               gates, 3 * TANH_FLOPS + 10, 2 * size(gates, hidden) + size(h))  # fmt: skip
+    yield case("gru_backward, gates",
+               lambda: recurrent.gru_backward(gates, hidden, nothing(H), h, grad, dh, both, False, 0, B),
+               gates, 20, 2 * size(gates) + size(hidden, h, grad, both))  # fmt: skip
+
+
+def small_ones() -> Iterator[Kernel]:
+    rows, index = draw(STEPS * BATCH, 4 * HIDDEN), np.random.default_rng(0).integers(0, 65, STEPS * BATCH)
+    sums = np.zeros((65, 4 * HIDDEN), np.float32)
+    yield Kernel("add_rows", "{}x{} into 65".format(*rows.shape),
+                 lambda: embedding.add_rows(rows, index, sums, 0, 4 * HIDDEN), rows.size,
+                 size(rows, index, sums, sums))  # fmt: skip
+    for count in (100_000, 3_000_000):
+        weight, gradient, mean, square = draw(count), draw(count), draw(count), np.abs(draw(count))
+
+        def adam(weight: Any = weight, gradient: Any = gradient, mean: Any = mean, square: Any = square) -> None:
+            optimiser.adam_step(weight, gradient, mean, square, 1e-3, 0.9, 0.999, 1e-8, 0.0, 0.01, 10, 0, len(weight))
+
+        yield Kernel("adam_step", f"{count:,} weights", adam, 15.0 * count, 7 * size(weight))
+
+
+def images() -> Iterator[Kernel]:
+    """Of the letter network's second layer, 64 images, channels last inside the kernels."""
+    x, weight, bias = draw(64, 32, 13, 13), draw(64, 32, 3, 3), draw(64)
+    pixels, patches = draw(64, 13, 13, 32), np.empty((64 * 121, 9 * 32), np.float32)
+    window = convolution.Window(3, 3, (1, 1), (0, 0), (1, 1), 11, 11)
+    yield Kernel("gather_patches", "64x13x13x32, 3x3",
+                 lambda: convolution.gather_patches(pixels, patches, window, 0, 64), 0,
+                 size(pixels, patches))  # fmt: skip
+    back = np.empty_like(pixels)
+    yield Kernel("scatter_patches", "64x13x13x32, 3x3",
+                 lambda: convolution.scatter_patches(patches, back, window, 0, 64), patches.size,
+                 size(pixels, patches))  # fmt: skip
+    y, wide = draw(64, 64, 11, 11), draw(64, 11, 11, 64)
+    small, where = np.empty((64, 5, 5, 64), np.float32), np.empty((64, 5, 5, 64), np.int32)
+    pool = convolution.Window(2, 2, (2, 2), (0, 0), (1, 1), 5, 5)
+    yield Kernel("max_pool", "64x11x11x64, 2x2", lambda: convolution.max_pool(wide, small, where, pool, 0, 64),
+                 wide.size, size(wide, small, where))  # fmt: skip
+    yield Kernel("max_pool_backward", "64x5x5x64",
+                 lambda: convolution.max_pool_backward(small, where, wide, pool, 0, 64), small.size,
+                 size(small, where, wide))  # fmt: skip
+    value, slope = np.empty((2, small.size), np.float32)
+    flat = small.reshape(-1)
+    yield Kernel("gelu", f"{small.size:,}", lambda: activation.gelu(flat, value, slope, 0, len(flat)),
+                 2.0 * TANH_FLOPS * len(flat), size(flat, value, slope))  # fmt: skip
+    flops = 2.0 * y.size * weight[0].size
+
+    def forward() -> Any:
+        with no_grad():
+            return ops.conv2d(Tensor(x), Tensor(weight), Tensor(bias))
+
+    yield Kernel("conv2d, all of it", "64x32x13x13 to 64, 3x3", forward, flops, size(x, weight, y))
+    made: list[Tensor] = []
+
+    def remake() -> None:
+        leaves = [Tensor(array, requires_grad=True) for array in (x, weight, bias)]
+        made[:] = [ops.conv2d(*leaves)]
+
+    yield Kernel("conv2d backward, all of it", "64x32x13x13 to 64, 3x3", lambda: made[0].backward(y), 2 * flops,
+                 2 * size(x, weight, y), remake)  # fmt: skip
+
+
+def writing() -> Iterator[Kernel]:
+    for cell, layers, hidden in (("lstm", 2, 128), ("lstm", 2, 512), ("gru", 3, 256), ("gru", 1, 512)):
+        weights = pack_network(CharNetwork(65, cell, hidden, layers).eval())
+        h = np.zeros((layers, hidden), np.float32)
+        c = np.zeros((layers if cell == "lstm" else 0, hidden), np.float32)
+        logits = np.empty((1, 65), np.float32)
+        read = size(weights.weight_hh, weights.weight_ih[1:], weights.decoder)
+        gates = weights.bias_hh.shape[1] // hidden
+
+        def work(weights: Any = weights, h: Any = h, c: Any = c, logits: Any = logits) -> None:
+            generation.advance(weights, 7, h, c, logits)
+
+        flops = read / 2 + layers * hidden * TANH_FLOPS * (gates + 1 if cell == "lstm" else gates)
+        yield Kernel("advance (one symbol)", f"{cell.upper()} {layers}x{hidden}", work, flops, read)
+
+
+GROUPS = (products, gate_passes, small_ones, images, writing)
+
+
+def seconds(kernel: Kernel, options: Options) -> float:
+    """Median of single calls, enough of them for options.seconds / 4, five at least, after one to warm up."""
+    times: list[float] = []
+    while len(times) < options.rounds + 1 or sum(times) < options.seconds / 4:
+        kernel.reset()
+        began = time.perf_counter()
+        kernel.work()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[1:])
+
+
+def copying(count: float, options: Options) -> float:
+    """Bytes a second of a copy that reads and writes `count` bytes together."""
+    source = np.ones(max(int(count) // 8, 64), np.float32)
+    target = np.empty_like(source)
+    repeats = max(1, int(2e6 / source.nbytes))  # a call costs as much as copying a few kilobytes
+
+    def work() -> None:
+        for _ in range(repeats):
+            np.copyto(target, source)
+
+    return 2 * source.nbytes * repeats / seconds(Kernel("copy", "", work, 0, 0), options)
+
+
+def row(kernel: Kernel, limit: float, options: Options, ledger: Ledger) -> list[str]:
+    took = seconds(kernel, options)
+    arithmetic, memory = kernel.flops / limit, kernel.bytes / copying(kernel.bytes, options)
+    of_limit = max(arithmetic, memory) / took
+    ledger.ratios[f"kernel {kernel.name}, {kernel.shape}: share of limit"] = of_limit
+    bound = "arithmetic" if arithmetic > memory else "memory"
+    if of_limit < NEITHER:
+        bound = f"instructions ({bound} would allow more)"
+    shown = f"{kernel.flops / took / 1e9:.0f}" if kernel.flops else "-"
+    return [kernel.name, kernel.shape, f"{took * 1e6:,.1f}", shown, f"{kernel.bytes / took / 1e9:.1f}",
+            f"{of_limit:.0%}", bound, kernel.tried]  # fmt: skip
+
+
+def bench(options: Options) -> None:
+    measure.stay_on(1)
+    parallel.set_num_threads(1)
+    ledger, rows = Ledger("kernels"), []
+    with parallel.single_threaded_blas():
+        a = draw(measure.LIMIT_SIZE, measure.LIMIT_SIZE)
+        packed, out = product.pack(a), np.zeros_like(a)
+        ways = (lambda: np.matmul(a, a, out=out), lambda: product.multiply(a, packed, out))
+        limit = 2.0 * len(a) ** 3 / min(seconds(Kernel("limit", "", way, 0, 0), options) for way in ways)
+        for group in GROUPS:
+            for kernel in group():
+                if all(text in f"{kernel.name} {kernel.shape}" for text in options.only):
+                    rows.append(row(kernel, limit, options, ledger))
+                    print(" | ".join(rows[-1][:-1]), file=sys.stderr, flush=True)
+    head = [
+        "kernel, one thread",
+        "shape",
+        "microseconds",
+        "GFLOP/s",
+        "GB/s",
+        "of the limit",
+        "bound by",
+        "what was tried",
+    ]
+    said = f"Limit of arithmetic: {limit / 1e9:.0f} GFLOP/s; of memory: the rate of a copy of as many bytes."
+    measure.publish(ledger, f"{measure.table(head, rows)}\n\n{said}", options)
+
+
+if __name__ == "__main__":
+    measure.main({}, bench, __doc__)

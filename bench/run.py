@@ -1,0 +1,85 @@
+"""All benches, one after the other.
+
+    python bench/run.py           # all: tables into bench/RESULTS.md, a short one into the README (an hour?)
+    python bench/run.py --quick   # one case of each, about two minutes, compared with the ratios stored last
+
+Ratios above 1 mean that seqdl is faster than the best peer. The full run stores them in bench/ratios.json; --quick
+prints which of them moved by more than 15%, and stores nothing unless told to by --store. Options that are not
+named here (--peers, --threads, --rounds, --seconds) go to every bench. Nothing else should run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import measure
+from measure import ROOT
+
+BENCHES = ("train_rnn", "letters_cnn", "generate_rnn", "bigru", "start", "growth", "kernels")
+STORED = ROOT / "bench" / "ratios.json"
+MOVED = 0.15
+
+
+def outcome(name: str, arguments: list[str]) -> dict[str, Any]:
+    """Ratios and summary of one bench; its tables go to stdout, its progress to stderr."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "outcome.json"
+        command = [sys.executable, str(ROOT / "bench" / f"{name}.py"), "--json", str(path), *arguments]
+        began = time.perf_counter()
+        failed = subprocess.run(command, env=measure.environment()).returncode
+        print(f"-- {name}: {time.perf_counter() - began:.0f} s\n", flush=True)
+        if failed or not path.exists():
+            raise SystemExit(f"bench/{name}.py failed")
+        return json.loads(path.read_text())
+
+
+def moved(ratios: dict[str, float], stored: dict[str, float]) -> list[str]:
+    """What changed against the stored ratios, in words."""
+    lines = []
+    for name, ratio in ratios.items():
+        before = stored.get(name)
+        if before is None:
+            lines.append(f"new     {name}: {ratio:.2f}")
+        elif abs(ratio / before - 1) > MOVED:
+            lines.append(f"{'better' if ratio > before else 'WORSE '}  {name}: {before:.2f} -> {ratio:.2f}")
+    return lines
+
+
+def write_summary(summary: list[str]) -> None:
+    """The README's short table."""
+    rows = [line.split(" | ") for line in summary]
+    said = f"Machine: {measure.machine_line()}. Made by `make bench`; more in `bench/RESULTS.md`."
+    content = f"{measure.table(['on this machine', 'speed, the best peer = 1'], rows)}\n\n{said}"
+    measure.write_between(ROOT / "README.md", "bench/summary", content)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one case of each, compared with the stored ratios")
+    parser.add_argument("--store", action="store_true", help="with --quick: update the stored ratios")
+    parser.add_argument("--bench", action="append", choices=BENCHES, help="only this one; may be given several times")
+    options, rest = parser.parse_known_args()
+    arguments = [*rest, "--quick"] if options.quick else [*rest, "--write"]
+    ratios: dict[str, float] = {}
+    summary: list[str] = []
+    for name in options.bench or BENCHES:
+        found = outcome(name, arguments)
+        ratios |= found["ratios"]
+        summary += found["summary"]
+    stored = json.loads(STORED.read_text()) if STORED.exists() else {}
+    print("\n".join(moved(ratios, stored)) or f"nothing moved by more than {MOVED:.0%}")
+    if options.store or not options.quick:
+        STORED.write_text(json.dumps(stored | ratios, indent=1, sort_keys=True) + "\n")
+    if not options.quick and not options.bench:
+        write_summary(summary)
+
+
+if __name__ == "__main__":
+    main()
