@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+HEAD = ["| text, last 10% of the bytes held out | model | training | nats/character | bits/byte |", "|" + " --- |" * 5]
 
 
 def seqdl(*arguments: object) -> str:
@@ -56,6 +57,14 @@ def write_between(path: Path, marker: str, content: str) -> None:
     path.write_text(f"{before}{start}\n{content}\n{end}{rest.split(end, 1)[1]}")
 
 
+def with_standing(rows: list[str]) -> list[str]:
+    """The rows just measured, and those of bench/RESULTS.md that were not measured anew."""
+    text = (ROOT / "bench" / "RESULTS.md").read_text().split("<!-- bench/text.py -->")[1]
+    standing = [line for line in text.split("<!-- /")[0].splitlines() if line.startswith("| ")][2:]
+    named = {line.split("|")[2]: line for line in [*standing, *rows]}
+    return list(named.values())
+
+
 def machine_line() -> str:
     doctor = json.loads(seqdl("doctor", "--json"))
     kernels = ", ".join(sorted({blas["architecture"] for blas in doctor["blas"]}))
@@ -69,31 +78,30 @@ def machine_line() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--minutes", type=float, default=3.0, help="0: do not train, keep that row as it stands")
     parser.add_argument("--war-and-peace", type=Path, help="folder of a run made by recipes/war-and-peace.toml")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     shakespeare = options.data / "text/tinyshakespeare/input.txt"
     war = options.data / "text/warpeace/warpeace_first90.txt.gz"
-    rows = [
-        "| text, last 10% of the bytes held out | model | training | nats/character | bits/byte |",
-        "|" + " --- |" * 5,
-    ]
+    rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         held_out = last_tenth(shakespeare, folder)
-        began = time.perf_counter()
-        run = folder / "three"
-        seqdl("train", "text", shakespeare, "--minutes", options.minutes, "-o", run)
-        seconds = time.perf_counter() - began
-        rows.append(row("tinyshakespeare", "GRU 1x320, the defaults", seconds, score(run, held_out)))
+        if options.minutes:
+            began = time.perf_counter()
+            run = folder / "three"
+            seqdl("train", "text", shakespeare, "--minutes", options.minutes, "-o", run)
+            seconds = time.perf_counter() - began
+            rows.append(row("tinyshakespeare", "GRU 1x320, the defaults", seconds, score(run, held_out)))
         rows.append(row("tinyshakespeare", "the shipped one (GRU 2x512, int8)", None, score(None, held_out)))
         if options.war_and_peace:
             result = score(options.war_and_peace, last_tenth(war, folder))
             shown = json.loads(seqdl("runs", "show", options.war_and_peace.name, "--json",
                                      "--log", options.war_and_peace.parent / "runs.sqlite"))  # fmt: skip
             rows.append(row("War and Peace", "GRU 1x512", shown["seconds"], result))
-    table = "\n".join([*rows, "", f"Machine: {machine_line()}. Made by `bench/text.py`."])
+    rows = with_standing(rows)
+    table = "\n".join([*HEAD, *rows, "", f"Machine: {machine_line()}. Made by `bench/text.py`."])
     print(table)
     if options.write:
         write_between(ROOT / "bench" / "RESULTS.md", "bench/text.py", table)
