@@ -1,5 +1,5 @@
 # make demo   a text from the shipped model        make test         every check of the project
-# make bench  ours beside the peers (an hour)      make bench-quick  one case of each (two minutes)
+# make bench  ours beside the peers                make bench-quick  one case of each
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin

@@ -1,6 +1,7 @@
-"""Threads. Work is cut into blocks that depend on its shape alone, never on the number of threads.
+"""Threads, and why their number changes no result.
 
-So the results are the same bits for any number of threads. While our threads run, NumPy's BLAS uses one thread each.
+Where rows do not touch each other and each is computed in one order, there is a block for each thread; where a sum
+runs over blocks, the blocks depend on the shape alone. While our threads run, NumPy's BLAS uses one thread each.
 """
 
 from __future__ import annotations

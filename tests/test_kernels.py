@@ -533,7 +533,7 @@ def test_optimiser_steps_pass_a_nan_on(dtype) -> None:
 
 
 @pytest.mark.parametrize(("T", "B"), [(3, 0), (0, 2)])
-def test_no_batch_or_no_steps_give_no_outputs_and_zero_gradients(capfd, T, B) -> None:
+def test_no_batch_or_no_steps_give_no_outputs_and_zero_gradients(T, B) -> None:
     weights = [ops.mul(draw(*s, dtype=np.dtype("float32")), 1.0) for s in ((12, 2), (12, 3), (12,), (12,))]
     for tensor in weights:
         tensor.requires_grad = True
@@ -542,7 +542,6 @@ def test_no_batch_or_no_steps_give_no_outputs_and_zero_gradients(capfd, T, B) ->
     (out.sum() + h.sum()).backward()
     assert (out.shape, h.shape) == ((T, B, 3), (1, B, 3))
     assert all(not w.grad.any() for w in weights)
-    assert "SGEMM" not in "".join(capfd.readouterr())  # BLAS complains about a matrix without rows
 
 
 def test_convolution_and_pooling_of_no_images() -> None:
