@@ -107,6 +107,7 @@ class Options:
     write: bool
     json: Path | None
     only: list[str]
+    without: list[str]
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,7 @@ def compare(
     workers = {
         name: Worker(Path(script), name, config, Path(sys.executable) if name in own else options.peers)
         for name in contenders
+        if name not in options.without
     }
     limits = {name: Worker(Path(__file__), name, {"threads": threads}, Path(sys.executable)) for name in LIMITS}
     alive = [worker for worker in workers.values() if not worker.result.error]
@@ -228,7 +230,8 @@ def compare(
                 time.sleep(0.02)  # waiting threads of the last one fall asleep
     for worker in (*workers.values(), *limits.values()):
         worker.close()
-    results = {name: worker.result for name, worker in workers.items()}
+    left_out = {name: Result(error="left out") for name in contenders if name in options.without}
+    results = left_out | {name: worker.result for name, worker in workers.items()}
     check_equal_work(case, results)
     report(case, threads, results, limit := best_limit({name: w.result for name, w in limits.items()}))
     return results | {"limit": Result(rounds=[1 / limit])}
@@ -453,6 +456,7 @@ def parse(description: str | None) -> Options:
     parser.add_argument("--seconds", type=float, help="length of a round (default 1, quick 0.25)")
     parser.add_argument("--threads", help="numbers of threads, as 1,2 (default: 1 and all cores; quick: all cores)")
     parser.add_argument("--only", action="append", default=[], help="only cases whose name holds this text")
+    parser.add_argument("--without", action="append", default=[], help="leave this contender out")
     parser.add_argument("--quick", action="store_true", help="one case, few rounds: for use while working")
     parser.add_argument("--write", action="store_true", help="write the tables into bench/RESULTS.md")
     parser.add_argument("--json", type=Path, help="write ratios and summary into this file")
@@ -472,6 +476,7 @@ def parse(description: str | None) -> Options:
         write=given.write,
         json=given.json,
         only=given.only,
+        without=given.without,
     )
 
 
