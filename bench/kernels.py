@@ -71,7 +71,7 @@ def products() -> Iterator[Kernel]:
         a, packed, c = draw(M, K), product.pack(draw(K, N)), draw(M, N)
 
         def work(a: Any = a, packed: Any = packed, c: Any = c) -> None:
-            product.multiply(a, packed, c)
+            product.multiply(a, packed, c, c)
 
         yield Kernel("multiply", f"{M}x{K}x{N}", work, 2.0 * M * K * N, size(a, packed, c, c), tried=TRIED["multiply"])
     gates, states = draw(STEPS * BATCH, 4 * HIDDEN), draw(STEPS * BATCH, HIDDEN)
@@ -91,31 +91,35 @@ def products() -> Iterator[Kernel]:
 def gate_passes() -> Iterator[Kernel]:
     """The kernels of the layers with an empty inner dimension: the products vanish, the gates stay."""
     T, B, H = STEPS, BATCH, HIDDEN
-    cells = T * B * H
     shape = f"T {T}, batch {B}, H {H}"
-    h, c, grad, dh, dc = draw(T + 1, B, H), draw(T + 1, B, H), draw(T, B, H), draw(B, H), draw(B, H)
+    h, c, grad, dh, dc = draw(T + 2, B, H), draw(T + 2, B, H), draw(T, B, H), draw(B, H), draw(B, H)
 
     def nothing(columns: int) -> np.ndarray:
         return product.pack(np.empty((0, columns), np.float32))
 
+    def inputs(columns: int) -> recurrent.Inputs:
+        return recurrent.Inputs(np.random.default_rng(0).integers(0, 65, (T, B)), draw(65, columns),
+                                draw(0, 0, 0), nothing(columns), draw(1, columns))  # fmt: skip
+
+    up = recurrent.Upstream(nothing(H), nothing(0), np.zeros((1, H), np.float32), grad, draw(0, 0, 0), False)
+
     def case(name: str, work: Callable[[], Any], gates: np.ndarray, flops: int, moved: int) -> Kernel:
         before = gates.copy()
-        return Kernel(name, shape, work, float(flops * cells), moved, lambda: np.copyto(gates, before), TRIED["tanh"])
+        return Kernel(name, shape, work, float(flops * T * B * H), moved, lambda: np.copyto(gates, before),
+                      TRIED["tanh"])  # fmt: skip
 
-    gates = draw(T, B, 4 * H)
-    yield case("lstm_forward, gates", lambda: recurrent.lstm_forward(gates, nothing(4 * H), h, c, False, 0, B),
-               gates, 5 * TANH_FLOPS + 10, 2 * size(gates) + size(h, c, c))  # fmt: skip
-    yield case("lstm_backward, gates",
-               lambda: recurrent.lstm_backward(gates, nothing(H), c, grad, dh, dc, False, 0, B),
+    gates, of_symbols, end = draw(T, B, 4 * H), inputs(4 * H), (0, False, 0, B)
+    yield case("lstm_forward, gates",
+               lambda: recurrent.lstm_forward(of_symbols, nothing(4 * H), gates, h, c, *end),
+               gates, 5 * TANH_FLOPS + 10, 2 * size(gates) + size(h, c))  # fmt: skip
+    yield case("lstm_backward, gates", lambda: recurrent.lstm_backward(up, gates, c, dh, dc, *end),
                gates, TANH_FLOPS + 27, 2 * size(gates) + size(c, grad))  # fmt: skip
-    gates, hidden, both = draw(T, B, 3 * H), draw(T, B, H), np.empty((T, B, 3 * H), np.float32)
-    bias = draw(H)
+    three, hidden, of_three = draw(T, B, 3 * H), draw(T, B, H), inputs(3 * H)
     yield case("gru_forward, gates",
-               lambda: recurrent.gru_forward(gates, hidden, nothing(2 * H), nothing(H), bias, h, False, 0, B),
-               gates, 3 * TANH_FLOPS + 10, 2 * size(gates, hidden) + size(h))  # fmt: skip
-    yield case("gru_backward, gates",
-               lambda: recurrent.gru_backward(gates, hidden, nothing(H), h, grad, dh, both, False, 0, B),
-               gates, 20, 2 * size(gates) + size(hidden, h, grad, both))  # fmt: skip
+               lambda: recurrent.gru_forward(of_three, nothing(2 * H), nothing(H), draw(1, H), three, hidden, h, *end),
+               three, 3 * TANH_FLOPS + 10, 2 * size(three) + size(hidden, h))  # fmt: skip
+    yield case("gru_backward, gates", lambda: recurrent.gru_backward(up, nothing(H), three, hidden, h, dh, *end),
+               three, 20, 2 * size(three, hidden) + size(h, grad))  # fmt: skip
 
 
 def small_ones() -> Iterator[Kernel]:
@@ -237,7 +241,7 @@ def bench(options: Options) -> None:
     with parallel.single_threaded_blas():
         a = draw(measure.LIMIT_SIZE, measure.LIMIT_SIZE)
         packed, out = product.pack(a), np.zeros_like(a)
-        ways = (lambda: np.matmul(a, a, out=out), lambda: product.multiply(a, packed, out))
+        ways = (lambda: np.matmul(a, a, out=out), lambda: product.multiply(a, packed, out, out))
         limit = 2.0 * len(a) ** 3 / min(seconds(Kernel("limit", "", way, 0, 0), options) for way in ways)
         for group in GROUPS:
             for kernel in group():

@@ -81,7 +81,7 @@ def sgemm_rates(size: int = 1024, repeats: int = 5) -> dict[str, float]:
     """
     a = np.random.default_rng(0).random((size, size), dtype=np.float32)
     packed, out = product.pack(a), np.zeros_like(a)
-    work = {"blas": lambda: np.matmul(a, a, out=out), "seqdl": lambda: product.multiply(a, packed, out)}
+    work = {"blas": lambda: np.matmul(a, a, out=out), "seqdl": lambda: product.multiply(a, packed, out, out)}
     rates = {}
     with parallel.single_threaded_blas():
         for name, multiply in work.items():

@@ -1,13 +1,14 @@
 """Threads, and why their number changes no result.
 
 Where rows do not touch each other and each is computed in one order, there is a block for each thread; where a sum
-runs over blocks, the blocks depend on the shape alone. While our threads run, NumPy's BLAS uses one thread each.
+runs over blocks, the blocks depend on the shape alone.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -76,19 +77,37 @@ def single_threaded_blas() -> Iterator[None]:
 
 
 def run(work: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
-    """Call work(start, end) for each block, on as many threads as set. An exception in a block is raised here."""
-    with single_threaded_blas():
-        if _State.threads == 1 or len(blocks) == 1:
-            for start, end in blocks:
-                work(start, end)
-            return
-        with _State.lock:  # several threads of the caller's may be here: one pool for all, and none shut down meanwhile
-            if _State.pool is None:
-                _State.pool = ThreadPoolExecutor(_State.threads, thread_name_prefix="seqdl")
-            tasks = [_State.pool.submit(work, start, end) for start, end in blocks]
-        for error in [task.exception() for task in tasks]:  # all are done before one is raised
-            if error is not None:
-                raise error
+    """Call work(start, end) for each block, on as many threads as set, this one among them.
+
+    An exception in a block is raised here, once the blocks that had begun are done; the others are left out.
+    """
+    waiting = deque(blocks)
+
+    def work_off() -> None:
+        while waiting:
+            try:
+                block = waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            work(*block)
+
+    helpers = min(_State.threads, len(blocks)) - 1
+    tasks = [_pool().submit(work_off) for _ in range(helpers)]
+    try:
+        work_off()  # this thread takes its share too
+    finally:
+        waiting.clear()
+        errors = [task.exception() for task in tasks if not task.cancel()]  # waits for those that have begun
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+def _pool() -> ThreadPoolExecutor:
+    with _State.lock:  # several threads of the caller's may be here: one pool for all
+        if _State.pool is None:
+            _State.pool = ThreadPoolExecutor(_State.threads - 1, thread_name_prefix="seqdl")
+        return _State.pool
 
 
 def split(size: int, parts: int) -> list[tuple[int, int]]:
@@ -108,24 +127,47 @@ def row_blocks(rows: int, work_per_row: int) -> list[tuple[int, int]]:
     return split(rows, min(8, rows * work_per_row // 2_000_000))
 
 
-def matmul(a: Array, b: Array, bias: Array | None = None) -> Array:
-    """a (M, K) @ b (K, N) + bias (N,) -> (M, N), the rows shared between the threads.
+def matmul(a: Array, b: Array, bias: Array | None = None, out: Array | None = None) -> Array:
+    """a (M, K) @ b (K, N) + bias (N,) -> (M, N), the work shared between the threads.
 
-    a and b may be transposed views. Every element is summed in the same order, whatever the number of threads.
+    a and b may be transposed views, the rows of `out` must be dense. Every element is summed in the same order,
+    whatever the number of threads.
     """
     if a.dtype != b.dtype or a.dtype.kind != "f":
         raise TypeError(f"matmul: one floating type expected on both sides, got {a.dtype} and {b.dtype}")
-    rows, inner = a.shape
-    out = np.empty((rows, b.shape[1]), a.dtype)
-    out[...] = 0 if bias is None else bias
-    blocks = split(rows, min(_State.threads, a.size * b.shape[1] // 2_000_000))
-    length = inner if a.strides[1] == a.itemsize else product.INNER
-    for start in range(0, inner, max(length, 1)):
-        piece = slice(start, start + length)
-        packed = product.pack(b[piece])
+    rows, columns = len(a), b.shape[1]
+    width = product.panel_width(a.dtype)
+    if columns < width // 4 and columns < rows and out is None and bias is None:
+        return matmul(b.T, a.T).T  # a panel would be mostly empty
+    out = np.empty((rows, columns), a.dtype) if out is None else out
+    start = np.zeros((1, columns), a.dtype) if bias is None else bias[None]
+    panels = -(-columns // width)
+    threads = min(_State.threads, 1 + a.size * columns // 4_000_000)
+    unpacked = rows <= product.ROWS and columns % width == 0 and b.strides[1] == b.itemsize  # packing would cost more
 
-        def share(lo: int, hi: int, piece: slice = piece, packed: Array = packed) -> None:
-            product.multiply(a[lo:hi, piece], packed, out[lo:hi])
+    def share_panels(first: int, last: int) -> None:
+        lo, hi = first * width, min(last * width, columns)
+        if unpacked:
+            product.multiply(a, product.as_panels(b[:, lo:hi]), start[:, lo:hi], out[:, lo:hi])
+        else:
+            product.multiply_columns(a, b, start, out, lo, hi)
 
-        run(share, blocks)
+    def share_rows(lo: int, hi: int) -> None:
+        product.multiply_columns(a[lo:hi], b, start, out[lo:hi], 0, columns)
+
+    if unpacked or panels % threads == 0 or panels >= 4 * threads:  # each thread packs what only it needs
+        run(share_panels, split(panels, threads))
+    else:
+        run(share_rows, split(rows, threads))
     return out
+
+
+def column_sums(a: Array) -> Array:
+    """(M, N) -> (N,), each column summed in order of the rows, the columns shared between the threads."""
+    a = np.ascontiguousarray(a)
+    sums = np.zeros(a.shape[1], a.dtype)
+    run(
+        lambda lo, hi: product.add_columns(a, sums, lo, hi),
+        split(len(sums), min(_State.threads, 1 + a.size // 500_000)),
+    )
+    return sums

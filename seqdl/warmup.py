@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from seqdl import nn, ops, optim
-from seqdl.kernels import product
 from seqdl.kernels.jit import KERNELS
 from seqdl.tensor import Tensor
 from seqdl.text.model import CharModel
@@ -22,8 +21,6 @@ def warm_up() -> tuple[int, int]:
             ops.cross_entropy(logits, np.zeros(2, np.int64)).backward()
             optimiser.step()
         list(CharModel(network.eval(), ByteVocabulary()).generate("a", 2, seed=0))
-    wide = np.zeros((4, 4), np.float32)
-    product.multiply(wide.T[1:3], product.pack(wide), wide[1:3])  # a share of a transposed matrix: its own layout
     image = Tensor(np.zeros((1, 1, 4, 4), np.float32), requires_grad=True)
     nn.MaxPool2d(2)(nn.Conv2d(1, 1, 3, padding=1)(image)).sum().backward()
     stats = [kernel.stats for kernel in KERNELS]

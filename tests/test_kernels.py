@@ -34,8 +34,8 @@ def draw(*shape: int, dtype: np.dtype, seed: int = 0) -> np.ndarray:
 
 
 def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
-    """(T + 1, B, H): NaN but for the initial state."""
-    array = np.full((steps + 1, *initial.shape), np.nan, initial.dtype)
+    """(T + 2, B, H): NaN but for the initial state."""
+    array = np.full((steps + 2, *initial.shape), np.nan, initial.dtype)
     array[-1 if reverse else 0] = initial
     return array
 
@@ -57,50 +57,76 @@ SIZES = pytest.mark.parametrize(
 
 
 @SIZES
-def test_multiply_adds_the_product(dtype, M, K, N) -> None:
+def test_multiply_starts_from_what_is_there_or_from_a_row(dtype, M, K, N) -> None:
     a, w, c = draw(M, K, dtype=dtype), draw(K, N, dtype=dtype), draw(M, N, dtype=dtype)
+    row, fresh = draw(1, N, dtype=dtype), np.full((M, N), np.nan, dtype)
     wanted = c + a @ w
-    product.multiply(a, product.pack(w), c)
+    product.multiply(a, product.pack(w), row, fresh)
+    product.multiply(a, product.pack(w), c, c)
     close(c, wanted)
+    close(fresh, row + a @ w)
 
 
 def test_multiply_reads_transposed_operands(dtype) -> None:
     a, w = draw(7, 9, dtype=dtype), draw(5, 7, dtype=dtype)
     c = np.zeros((9, 5), dtype)
-    product.multiply(a.T, product.pack(w.T), c)
+    product.multiply(a.T, product.pack(w.T), c, c)
     close(c, a.T @ w.T)
 
 
-def test_multiply_block_touches_only_its_part_of_a_wider_array(dtype) -> None:
+def test_multiply_touches_only_its_part_of_a_wider_array(dtype) -> None:
     wide = np.full((3, 6), np.nan, dtype)
     wide[:, 2:4] = 0
     a, w = draw(3, 5, dtype=dtype), draw(5, 2, dtype=dtype)
-    product.multiply_block(a, product.pack(w), wide[:, 2:4])
+    product.multiply(a, product.pack(w), wide[:, 2:4], wide[:, 2:4])
     close(wide[:, 2:4].copy(), a @ w)
     assert np.isnan(wide[:, [0, 1, 4, 5]]).all()
 
 
 @pytest.mark.parametrize(("M", "K", "N"), [(0, 3, 2), (3, 0, 2), (3, 2, 0)])
-def test_multiply_of_nothing_leaves_c_as_it_was(dtype, M, K, N) -> None:
-    c = draw(M, N, dtype=dtype)
-    before = c.copy()
-    product.multiply(np.ones((M, K), dtype), product.pack(np.ones((K, N), dtype)), c)
-    np.testing.assert_array_equal(c, before)
+def test_multiply_of_nothing_gives_the_start(dtype, M, K, N) -> None:
+    row, c = draw(1, N, dtype=dtype), np.full((M, N), np.nan, dtype)
+    product.multiply(np.ones((M, K), dtype), product.pack(np.ones((K, N), dtype)), row, c)
+    np.testing.assert_array_equal(c, np.tile(row, (M, 1)))
 
 
 def test_multiply_gives_each_row_the_same_bits_in_any_block(dtype) -> None:
     a, packed = draw(11, 300, dtype=dtype), product.pack(draw(300, 70, dtype=dtype))
     whole, parts = np.zeros((2, 11, 70), dtype)
-    product.multiply(a, packed, whole)
+    product.multiply(a, packed, whole, whole)
     for lo, hi in ((0, 1), (1, 6), (6, 11)):
-        product.multiply(a[lo:hi], packed, parts[lo:hi])
+        product.multiply(a[lo:hi], packed, parts[lo:hi], parts[lo:hi])
     np.testing.assert_array_equal(whole, parts)
 
 
-def test_fill_repeats_a_row(dtype) -> None:
-    row, c = draw(5, dtype=dtype), np.full((3, 5), np.nan, dtype)
-    product.fill(row, c)
-    np.testing.assert_array_equal(c, np.tile(row, (3, 1)))
+def test_multiply_rows_reads_rows_of_scattered_runs(dtype) -> None:
+    """Each row of the left side is two runs of three numbers, ten apart: as a kernel sees an image."""
+    image, w, starts = draw(40, dtype=dtype), draw(6, 5, dtype=dtype), np.array([3, 0, 25, 7, 7])
+    packed, row, c = product.pack(w), draw(1, 5, dtype=dtype), np.full((5, 5), np.nan, dtype)
+    product.multiply_rows(
+        product.Operand(image.ctypes.data, starts.ctypes.data, 2, 10, 3, 1),
+        product.Panels(packed.ctypes.data, packed[0].size, packed.shape[2]),
+        product.Rows(row.ctypes.data, 0),
+        product.Rows(c.ctypes.data, 5),
+        *(5, 5, dtype.itemsize, dtype.type(0)),
+    )
+    rows = np.stack([np.r_[image[at : at + 3], image[at + 10 : at + 13]] for at in starts])
+    close(c, row + rows @ w)
+
+
+@pytest.mark.parametrize("K", [0, 3, product.INNER + 1])
+def test_multiply_columns_fills_its_columns_only(dtype, K) -> None:
+    a, b, row = draw(K, 5, dtype=dtype).T, draw(K, 9, dtype=dtype), draw(1, 9, dtype=dtype)
+    c = np.full((5, 9), np.nan, dtype)
+    product.multiply_columns(a, b, row, c, 2, 8)
+    np.testing.assert_allclose(c[:, 2:8], (row + a @ b)[:, 2:8], rtol=1e-5, atol=1e-4)
+    assert np.isnan(c[:, [0, 1, 8]]).all()
+
+
+def test_add_columns_adds_up_its_columns_only(dtype) -> None:
+    a, sums = draw(7, 5, dtype=dtype), np.zeros(5, dtype)
+    product.add_columns(a, sums, 1, 4)
+    close(sums, np.r_[0, a.sum(axis=0)[1:4], 0].astype(dtype))
 
 
 def test_fill_panels_pads_the_last_panel_with_zeros(dtype) -> None:
@@ -119,20 +145,33 @@ DIRECTIONS = pytest.mark.parametrize("reverse", [False, True])
 H = 3
 
 
-def run_lstm(gates, w_hh, h0, c0, reverse, blocks=None):
+def as_inputs(gates: np.ndarray) -> recurrent.Inputs:
+    """Symbols that stand for these gates (T, B, G H), each for its own."""
+    T, B, rows = gates.shape
+    nothing = np.empty((0, 0, 0), gates.dtype)
+    packed = product.pack(gates[0, :0])
+    return recurrent.Inputs(np.arange(T * B).reshape(T, B), gates.reshape(-1, rows), nothing, packed, gates[0, :1])
+
+
+def upstream(w_hh: np.ndarray, grad_out: np.ndarray, rows: int) -> recurrent.Upstream:
+    """The inputs' gradient is that of the gates."""
+    T, B, _ = grad_out.shape
+    nothing, to_inputs = np.zeros((1, rows), w_hh.dtype), np.full((T, B, rows), np.nan, w_hh.dtype)
+    identity = product.pack(np.eye(rows, dtype=w_hh.dtype))
+    return recurrent.Upstream(product.pack(w_hh), identity, nothing, grad_out, to_inputs, False)
+
+
+def run_lstm(gates, w_hh, h0, c0, reverse, blocks=None, rows=None):
     T, B = gates.shape[:2]
-    h, c, work = states(h0, T, reverse), states(c0, T, reverse), gates.copy()
+    h, c = states(h0, T, reverse), states(c0, T, reverse)
+    work = np.full((rows or T, *gates.shape[1:]), np.nan, gates.dtype)
     for lo, hi in blocks or [(0, B)]:
-        recurrent.lstm_forward(work, product.pack(w_hh.T), h, c, reverse, lo, hi)
+        recurrent.lstm_forward(as_inputs(gates), product.pack(w_hh.T), work, h, c, 0, reverse, lo, hi)
     return work, h, c
 
 
 def lstm_inputs(T, B, dtype):
     return [draw(*s, dtype=dtype) for s in ((T, B, 4 * H), (4 * H, H), (B, H))] + [draw(B, H, dtype=dtype, seed=1)]
-
-
-def after(states: np.ndarray, reverse: bool) -> np.ndarray:
-    return states[:-1] if reverse else states[1:]
 
 
 @SHAPES
@@ -141,14 +180,14 @@ def test_lstm_forward_equals_the_steps(dtype, T, B, reverse) -> None:
     inputs = lstm_inputs(T, B, dtype)
     _, h, c = run_lstm(*inputs, reverse)
     twin_h, twin_c = naive.lstm_layer(*inputs, reverse)
-    close(after(h, reverse), twin_h)
-    close(after(c, reverse), twin_c)
+    close(h[1:-1], twin_h)
+    close(c[1:-1], twin_c)
 
 
 def test_lstm_forward_leaves_other_rows_of_the_batch_alone(dtype) -> None:
     inputs = lstm_inputs(4, 5, dtype)
     _, h, _ = run_lstm(*inputs, False, blocks=[(1, 3)])
-    close(h[1:, 1:3].copy(), naive.lstm_layer(*inputs)[0][:, 1:3])
+    close(h[1:-1, 1:3].copy(), naive.lstm_layer(*inputs)[0][:, 1:3])
     assert np.isnan(h[1:, [0, 3, 4]]).all()
 
 
@@ -159,7 +198,9 @@ def test_lstm_backward_equals_finite_differences_of_the_twin(dtype, T, B, revers
     up, up_h, up_c = (draw(*s, dtype=dtype, seed=2) for s in ((T, B, H), (B, H), (B, H)))
     work, _, c = run_lstm(*inputs, reverse)
     dh, dc = up_h.copy(), up_c.copy()
-    recurrent.lstm_backward(work, product.pack(inputs[1]), c, up, dh, dc, reverse, 0, B)
+    given = upstream(inputs[1], up, 4 * H)
+    recurrent.lstm_backward(given, work, c, dh, dc, 0, reverse, 0, B)
+    close(given.inputs, work)
     doubles = [a.astype(np.float64) for a in inputs]
 
     def projected() -> float:
@@ -176,11 +217,11 @@ def gru_inputs(T, B, dtype):
 
 
 def run_gru(gates, w_hh, b_hh, h0, reverse):
-    h, work = states(h0, len(gates), reverse), gates.copy()
-    hidden = np.full_like(h[1:], np.nan)
-    work[:, :, : 2 * H] += b_hh[: 2 * H]  # the blocks whose recurrent bias the caller adds
+    h, work = states(h0, len(gates), reverse), np.full_like(gates, np.nan)
+    hidden = np.full_like(h[1:-1], np.nan)
+    gates = gates + np.r_[b_hh[: 2 * H], np.zeros(H)].astype(gates.dtype)  # the recurrent bias that the caller adds
     packed = product.pack(w_hh[: 2 * H].T), product.pack(w_hh[2 * H :].T)
-    recurrent.gru_forward(work, hidden, *packed, b_hh[2 * H :], h, reverse, 0, len(h0))
+    recurrent.gru_forward(as_inputs(gates), *packed, b_hh[None, 2 * H :], work, hidden, h, 0, reverse, 0, len(h0))
     return work, hidden, h
 
 
@@ -190,7 +231,7 @@ def test_gru_forward_equals_the_steps(dtype, T, B, reverse) -> None:
     inputs = gru_inputs(T, B, dtype)
     work, hidden, h = run_gru(*inputs, reverse)
     twin_h, activated, twin_hidden = naive.gru_layer(*inputs, reverse)
-    close(after(h, reverse), twin_h)
+    close(h[1:-1], twin_h)
     close(work, activated)
     close(hidden, twin_hidden)
 
@@ -199,19 +240,46 @@ def test_gru_forward_equals_the_steps(dtype, T, B, reverse) -> None:
 @DIRECTIONS
 def test_gru_backward_equals_finite_differences_of_the_twin(dtype, T, B, reverse) -> None:
     inputs = gru_inputs(T, B, dtype)
-    up, dh = draw(T, B, H, dtype=dtype, seed=2), draw(B, H, dtype=dtype, seed=3)
+    w_hh, up, dh = inputs[1], draw(T, B, H, dtype=dtype, seed=2), draw(B, H, dtype=dtype, seed=3)
     up_h = dh.copy()
     work, hidden, h = run_gru(*inputs, reverse)
-    summed = np.full_like(work, np.nan)
-    recurrent.gru_backward(work, hidden, product.pack(inputs[1]), h, up, dh, summed, reverse, 0, B)
+    given = upstream(w_hh[: 2 * H], up, 3 * H)
+    recurrent.gru_backward(given, product.pack(w_hh[2 * H :]), work, hidden, h, dh, 0, reverse, 0, B)
+    close(given.inputs, work)
     doubles = [a.astype(np.float64) for a in inputs]
 
     def projected() -> float:
         h = naive.gru_layer(*doubles, reverse)[0]
         return (h * up).sum() + (h[0 if reverse else -1] * up_h).sum()
 
-    for ours, i in ((work, 0), (summed.sum(axis=(0, 1)), 2), (dh, 3)):
+    inside = np.concatenate([work[:, :, : 2 * H], hidden], axis=2).sum(axis=(0, 1))  # of the recurrent bias
+    for ours, i in ((work, 0), (inside, 2), (dh, 3)):
         np.testing.assert_allclose(ours, naive.slopes(projected, doubles[i]), rtol=1e-5, atol=3e-6)
+
+
+def test_read_inputs_multiplies_vectors_and_looks_symbols_up(dtype) -> None:
+    x, w, bias = draw(2, 5, 3, dtype=dtype), draw(3, 4, dtype=dtype), draw(1, 4, dtype=dtype)
+    gates, no_symbols = np.full((5, 4), np.nan, dtype), np.empty((0, 0), np.int64)
+    recurrent.read_inputs(recurrent.Inputs(no_symbols, w[:0], x, product.pack(w), bias), 1, gates, 1, 4)
+    close(gates[1:4], x[1, 1:4] @ w + bias)
+    recurrent.read_inputs(as_inputs(gates[None]), 0, gates, 0, 0)
+    assert np.isnan(gates[[0, 4]]).all()
+
+
+def test_to_inputs_adds_a_second_direction_to_the_first(dtype) -> None:
+    w, gates, there = draw(4, 3, dtype=dtype), draw(5, 4, dtype=dtype), draw(2, 5, 3, dtype=dtype)
+    before, nothing = there.copy(), np.zeros((1, 4), dtype)
+    for more in (True, False):
+        up = recurrent.Upstream(product.pack(w), product.pack(w), nothing, there, there, more)
+        recurrent.to_inputs(up, 1, gates, 1, 4)
+        close(there[1, 1:4].copy(), gates[1:4] @ w + (before[1, 1:4] if more else 0))
+    np.testing.assert_array_equal(there[:, [0, 4]], before[:, [0, 4]])
+
+
+def test_lstm_forward_needs_one_row_of_gates_if_nobody_goes_back(dtype) -> None:
+    inputs = lstm_inputs(4, 3, dtype)
+    for reverse in (False, True):
+        np.testing.assert_array_equal(run_lstm(*inputs, reverse, rows=1)[1][1:-1], run_lstm(*inputs, reverse)[1][1:-1])
 
 
 @pytest.mark.parametrize("directions", [1, 2])
@@ -236,7 +304,7 @@ def test_a_nan_in_any_gate_reaches_the_state(dtype, nan_at) -> None:
     for h in (run_lstm(*lstm, False)[1], run_gru(*gru, False)[2]):
         assert np.isnan(h[1, 1]).any()
         assert np.isnan(h[2, 1]).all()
-        assert not np.isnan(h[:, 0]).any()
+        assert not np.isnan(h[:-1, 0]).any()
 
 
 # The rational tanh and sigmoid
@@ -350,7 +418,7 @@ def convolution_case(dtype, images=5):
 def test_convolve_fills_its_images_only(dtype) -> None:
     x, weight, bias, twin, window = convolution_case(dtype)
     out = np.full((5 * 16, 4), np.nan, dtype)
-    convolution.convolve(x, product.pack(weight), bias, out, window, 1, 4)
+    convolution.convolve(x, product.pack(weight), bias[None], out, window, 1, 4)
     close(out.reshape(5, 4, 4, 4)[1:4], channels_last(twin)[1:4])
     assert np.isnan(out.reshape(5, -1)[[0, 4]]).all()
 

@@ -111,13 +111,13 @@ def test_an_exception_in_a_block_is_raised_in_the_caller(threads) -> None:
 
 def test_no_block_still_runs_when_an_exception_arrives() -> None:
     set_num_threads(2)
-    go, finished = threading.Event(), []
+    begun, finished = threading.Event(), []
 
     def work(lo: int, hi: int) -> None:
         if lo == 0:
-            go.set()
+            begun.wait()
             raise KeyError("early")
-        go.wait()
+        begun.set()
         threading.Event().wait(0.05)
         finished.append(lo)
 
@@ -178,6 +178,17 @@ def test_matmul_adds_a_bias_and_takes_transposed_views() -> None:
     a, b, bias = draw(700, 30).data, draw(700, 20).data, draw(20).data
     np.testing.assert_allclose(parallel.matmul(a.T, b, bias), a.T @ b + bias, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(parallel.matmul(b.T, a), b.T @ a, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(("M", "K", "N"), [(3, 700, 128), (190, 700, 4), (90, 700, 64), (5, 9, 320), (1, 1, 1)])
+def test_matmul_takes_every_shape_its_own_way(threads, M, K, N) -> None:
+    set_num_threads(threads)
+    a, b, wide = draw(K, M).data, draw(K, N).data, np.full((M, N + 2), np.nan, np.float32)
+    np.testing.assert_allclose(parallel.matmul(a.T, b), a.T @ b, rtol=1e-5, atol=1e-3)
+    parallel.matmul(a.T, b, out=wide[:, 1:-1])
+    np.testing.assert_allclose(wide[:, 1:-1], a.T @ b, rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(parallel.column_sums(a), a.sum(axis=0), rtol=1e-5, atol=1e-3)
 
 
 def test_two_threads_of_the_caller_share_the_pool_while_a_third_resizes_it() -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqdl.kernels.jit import kernel
-from seqdl.kernels.product import VECTOR_BYTES, VECTORS, fill, fill_panels, multiply
+from seqdl.kernels.product import VECTOR_BYTES, VECTORS, fill_panels, multiply
 
 LONG = 16  # elements from which on copying a run at once pays
 GROUP = 1 << 16  # elements of the patches that are made at a time; they stay in the L2 cache
@@ -92,8 +92,7 @@ def convolve(x, packed, bias, out, window, lo, hi):  # type: ignore[no-untyped-d
         last = min(first + group, hi)
         gather_patches(x, patches, window, first, last)
         target = out[first * positions : last * positions]
-        fill(bias, target)
-        multiply(patches[: len(target)], packed, target)
+        multiply(patches[: len(target)], packed, bias, target)
 
 
 @kernel
@@ -107,16 +106,16 @@ def convolve_backward(x, grad, packed, grad_x, grad_weight, window, lo, hi):  # 
     patches = np.empty((group * positions, inner), x.dtype)
     width = VECTORS * VECTOR_BYTES // x.itemsize
     panels = np.empty((-(-outputs // width), group * positions, width), x.dtype)
+    nothing = np.zeros((1, inner), x.dtype)
     for first in range(lo, hi, group):
         last = min(first + group, hi)
         source = grad[first * positions : last * positions]
         here, there = patches[: len(source)], panels[:, : len(source)]
         gather_patches(x, here, window, first, last)
         fill_panels(source, there)
-        multiply(here.T, there, grad_weight)
+        multiply(here.T, there, grad_weight, grad_weight)
         if grad_x.size > 0:
-            here[:] = 0
-            multiply(source, packed, here)
+            multiply(source, packed, nothing, here)
             scatter_patches(here, grad_x, window, first, last)
 
 

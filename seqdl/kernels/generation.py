@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqdl.kernels.jit import kernel
-from seqdl.kernels.product import fill, multiply
+from seqdl.kernels.product import multiply
 from seqdl.kernels.recurrent import sigmoid, tanh
 
 Array = np.ndarray
@@ -27,7 +27,7 @@ class Weights(NamedTuple):
     bias_ih: Array  # (L, G H) of the layers above the first
     bias_hh: Array  # (L, G H)
     decoder: Array  # (panels, H, width), W' (H, V) packed
-    decoder_bias: Array  # (V,)
+    decoder_bias: Array  # (1, V)
 
 
 class Sampling(NamedTuple):
@@ -73,16 +73,13 @@ def advance(weights, symbol, h, c, logits):  # type: ignore[no-untyped-def]
     r = np.empty_like(x)
     for layer in range(len(h)):
         if layer > 0:
-            fill(weights.bias_ih[layer], x)
-            multiply(h[layer - 1 : layer], weights.weight_ih[layer], x)
-        fill(weights.bias_hh[layer], r)
-        multiply(h[layer : layer + 1], weights.weight_hh[layer], r)
+            multiply(h[layer - 1 : layer], weights.weight_ih[layer], weights.bias_ih[layer : layer + 1], x)
+        multiply(h[layer : layer + 1], weights.weight_hh[layer], weights.bias_hh[layer : layer + 1], r)
         if len(c) > 0:
             lstm_gates(x[0], r[0], h[layer], c[layer])
         else:
             gru_gates(x[0], r[0], h[layer])
-    fill(weights.decoder_bias, logits)
-    multiply(h[len(h) - 1 :], weights.decoder, logits)
+    multiply(h[len(h) - 1 :], weights.decoder, weights.decoder_bias, logits)
 
 
 @kernel

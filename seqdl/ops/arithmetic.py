@@ -97,7 +97,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None, *, needs: tuple[b
         g = g.reshape(-1, g.shape[-1])
         grad_x = parallel.matmul(g, weight).reshape(x.shape) if needs[0] else None
         grad_weight = parallel.matmul(g.T, rows) if needs[1] else None
-        return grad_x, grad_weight, g.sum(axis=0)
+        return grad_x, grad_weight, parallel.column_sums(g)
 
     return value.reshape(*x.shape[:-1], len(weight)), backward
 

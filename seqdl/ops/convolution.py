@@ -39,7 +39,7 @@ def conv2d(
     window = kernels.Window(kh, kw, steps, border, spread, rows, columns)
     images = _channels_last(x)
     flat = weight.transpose(2, 3, 1, 0).reshape(-1, outputs)
-    added = np.zeros(outputs, x.dtype) if bias is None else bias
+    added = np.zeros((1, outputs), x.dtype) if bias is None else bias[None]
     out = np.empty((len(x) * rows * columns, outputs), x.dtype)
     packed = pack(flat)
     blocks = parallel.split(len(x), BLOCKS)

@@ -8,7 +8,6 @@ look-up of rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ def lstm(x: Array, h: Array, c: Array, *weights: Array | None, needs: tuple[bool
     gates in the order i, f, g, o; biases may be None. Options: bidirectional, dropout (between layers, with
     `generator`).   i, f, o = sigmoid(.), g = tanh(.);  c' = f c + i g;  h' = o tanh(c')
     """
-    return _stack(_Lstm, x, (h, c), weights, needs[0], **options)
+    return _stack(_Lstm, x, (h, c), weights, needs, **options)
 
 
 @operation("(T, B, D) or integers (T, B), h (L S, B, H), weights -> (T, B, S H), h")
@@ -41,91 +40,112 @@ def gru(x: Array, h: Array, *weights: Array | None, needs: tuple[bool, ...], **o
     weights as for lstm with 3H rows, gates in the order r, z, n.
     r, z = sigmoid(.);  n = tanh(x_n + r (h W_hn' + b_hn));  h' = (1 - z) n + z h
     """
-    return _stack(_Gru, x, (h,), weights, needs[0], **options)
+    return _stack(_Gru, x, (h,), weights, needs, **options)
 
 
-@dataclass
-class _Gradients:
-    """Of one layer in one direction."""
-
-    inputs: Array  # (T, B, G H): of x W_ih' + b_ih
-    recurrent: Array  # (T, B, G H): of h W_hh' + b_hh
-    states: tuple[Array, ...]  # (B, H) each: of the initial states
-
-
-class _Pass:
+class _Layer:
     """One layer in one direction: runs forwards when made, keeps what the way back needs.
 
-    gates (T, B, G H): the inputs' product, on entry; the kernels work in it.
+    states (T + 2, B, S H): shared by both directions; step t is row t + 1, the initial state is the row before it.
     """
 
-    def __init__(self, gates: Array, weight_hh: Array, reverse: bool) -> None:
-        self.gates, self.weight_hh, self.reverse = gates, weight_hh, reverse
+    gate_blocks: int
 
-    def _over_batch(self, kernel: Any, *arrays: Array) -> None:
-        if not self.gates.size:
-            return
-        parallel.run(
-            lambda lo, hi: kernel(self.gates, *arrays, self.reverse, lo, hi),
-            parallel.batch_blocks(self.gates.shape[1]),
+    def __init__(self, weights: Sequence[Any], states: Array, direction: int, keep: bool) -> None:
+        self.w_ih, self.w_hh, *biases = weights
+        self.b_ih, self.b_hh = (np.zeros(len(self.w_hh), self.w_hh.dtype) if b is None else b for b in biases)
+        self.h, self.reverse, self.H = states, direction == 1, self.w_hh.shape[1]
+        self.side, self.rows = direction * self.H, len(states) - 2 if keep else 1
+        self.gates = self._empty(self.rows, len(self.w_hh))
+
+    def _empty(self, rows: int, units: int) -> Array:
+        return np.empty((rows, self.h.shape[1], units), self.h.dtype)
+
+    def _begin(self, initial: Array) -> None:
+        self.h[-1 if self.reverse else 0, :, self.side : self.side + self.H] = initial
+
+    def _over_batch(self, kernel: Any, *arrays: Any) -> None:
+        if self.h[1:-1].size:
+            parallel.run(
+                lambda lo, hi: kernel(*arrays, self.side, self.reverse, lo, hi), parallel.batch_blocks(self.h.shape[1])
+            )
+
+    def _inputs(self, x: Array, bias: Array) -> kernels.Inputs:
+        symbols, vectors = x.ndim == 2, x.ndim == 3
+        weight = self.w_ih.T
+        return kernels.Inputs(
+            x.astype(np.int64) if symbols else np.empty((0, 0), np.int64),
+            np.ascontiguousarray(weight + bias) if symbols else np.empty((0, 0), bias.dtype),
+            np.ascontiguousarray(x) if vectors else np.empty((0, 0, 0), bias.dtype),
+            pack(weight if vectors else weight[:0]),
+            bias[None],
         )
 
-    def _states(self, initial: Array) -> Array:
-        """(T + 1, B, H) with the initial state at its end of time."""
-        states = np.empty((len(self.gates) + 1, *initial.shape), initial.dtype)
-        states[-1 if self.reverse else 0] = initial
-        return states
+    def final(self, states: Array) -> Array:
+        """The last row of an array like `states` that was filled."""
+        return states[1 if self.reverse else -2]
 
-    def _outputs(self, states: Array) -> Array:
-        return states[:-1] if self.reverse else states[1:]
+    def _before(self) -> Array:
+        """(T B, H): the state that each step started from."""
+        states = self.h[2:] if self.reverse else self.h[:-2]
+        return states.reshape(-1, states.shape[2])[:, self.side : self.side + self.H]
 
-    def _final(self, states: Array) -> Array:
-        return states[0 if self.reverse else -1]
+    def _upstream(self, rows: int, grad_out: Array, grad_x: Array, more: bool) -> kernels.Upstream:
+        nothing = np.zeros((1, max(self.w_ih.shape[1], self.H)), self.h.dtype)
+        w_ih = self.w_ih if grad_x.size else self.w_ih[:, :0]
+        return kernels.Upstream(pack(self.w_hh[:rows]), pack(w_ih), nothing, grad_out, grad_x, more)
 
-    def before(self, states: Array) -> Array:
-        """The state that each step started from."""
-        return states[1:] if self.reverse else states[:-1]
+    def _weight_ih_gradient(self, x: Array) -> Array:
+        """From the gradient of the gates: one product over all steps."""
+        gates = _rows(self.gates)
+        if x.ndim == 2:
+            return add_rows(gates, x.reshape(-1), self.w_ih.shape[1]).T
+        return parallel.matmul(gates.T, _rows(x))
 
 
-class _Lstm(_Pass):
+class _Lstm(_Layer):
     gate_blocks = 4
 
-    def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array, reverse: bool, *initial: Array) -> None:
-        super().__init__(gates, weight_hh, reverse)
-        self.h, self.c = self._states(initial[0]), self._states(initial[1])
-        self._over_batch(kernels.lstm_forward, pack(weight_hh.T), self.h, self.c)
-        self.out, self.final = self._outputs(self.h), (self._final(self.h), self._final(self.c))
+    def __init__(self, x: Array, weights: Sequence[Any], states: Array, direction: int, keep: bool, h: Array, c: Array):
+        super().__init__(weights, states, direction, keep)
+        self._begin(h)
+        self.c = self._empty(len(states) if keep else 1, self.H)
+        self.c[-1 if self.reverse else 0] = c
+        inputs = self._inputs(x, self.b_ih + self.b_hh)
+        self._over_batch(kernels.lstm_forward, inputs, pack(self.w_hh.T), self.gates, self.h, self.c)
+        self.finals = self.final(self.h)[:, self.side : self.side + self.H], self.final(self.c) if keep else self.c[0]
 
-    @staticmethod
-    def input_bias(bias_ih: Array, bias_hh: Array) -> Array:
-        return bias_ih + bias_hh
+    def backward(self, x: Array, grad_out: Array, grad_x: Array, more: bool, dh: Array, dc: Array) -> tuple[Array, ...]:
+        up = self._upstream(len(self.w_hh), grad_out, grad_x, more)
+        self._over_batch(kernels.lstm_backward, up, self.gates, self.c, dh, dc)
+        gates = _rows(self.gates)
+        bias = parallel.column_sums(gates)
+        return self._weight_ih_gradient(x), parallel.matmul(gates.T, self._before()), bias, bias
 
-    def backward(self, grad_out: Array, dh: Array, dc: Array) -> _Gradients:
-        self._over_batch(kernels.lstm_backward, pack(self.weight_hh), self.c, grad_out, dh, dc)
-        return _Gradients(self.gates, self.gates, (dh, dc))
 
-
-class _Gru(_Pass):
+class _Gru(_Layer):
     gate_blocks = 3
 
-    def __init__(self, gates: Array, weight_hh: Array, bias_hh: Array, reverse: bool, *initial: Array) -> None:
-        super().__init__(gates, weight_hh, reverse)
-        last = 2 * len(weight_hh) // 3
-        self.h = self._states(initial[0])
-        self.hidden = np.empty_like(self.h[1:])
-        packed = pack(weight_hh[:last].T), pack(weight_hh[last:].T)
-        self._over_batch(kernels.gru_forward, self.hidden, *packed, bias_hh[last:], self.h)
-        self.out, self.final = self._outputs(self.h), (self._final(self.h),)
+    def __init__(self, x: Array, weights: Sequence[Any], states: Array, direction: int, keep: bool, h: Array) -> None:
+        super().__init__(weights, states, direction, keep)
+        self._begin(h)
+        self.hidden = self._empty(self.rows, self.H)
+        inside = 2 * self.H  # from here on the recurrent bias belongs inside: the reset gate multiplies it
+        inputs = self._inputs(x, self.b_ih + np.concatenate([self.b_hh[:inside], np.zeros_like(self.b_hh[inside:])]))
+        packed = pack(self.w_hh[:inside].T), pack(self.w_hh[inside:].T), self.b_hh[None, inside:]
+        self._over_batch(kernels.gru_forward, inputs, *packed, self.gates, self.hidden, self.h)
+        self.finals = (self.final(self.h)[:, self.side : self.side + self.H],)
 
-    @staticmethod
-    def input_bias(bias_ih: Array, bias_hh: Array) -> Array:
-        last = 2 * len(bias_hh) // 3  # that block belongs inside: the reset gate multiplies it
-        return bias_ih + np.concatenate([bias_hh[:last], np.zeros_like(bias_hh[last:])])
-
-    def backward(self, grad_out: Array, dh: Array) -> _Gradients:
-        recurrent = np.empty_like(self.gates)
-        self._over_batch(kernels.gru_backward, self.hidden, pack(self.weight_hh), self.h, grad_out, dh, recurrent)
-        return _Gradients(self.gates, recurrent, (dh,))
+    def backward(self, x: Array, grad_out: Array, grad_x: Array, more: bool, dh: Array) -> tuple[Array, ...]:
+        inside = 2 * self.H
+        up = self._upstream(inside, grad_out, grad_x, more)
+        self._over_batch(kernels.gru_backward, up, pack(self.w_hh[inside:]), self.gates, self.hidden, self.h, dh)
+        gates, hidden, before = _rows(self.gates), _rows(self.hidden), self._before()
+        grad_hh = np.empty_like(self.w_hh, order="C")
+        parallel.matmul(gates[:, :inside].T, before, out=grad_hh[:inside])
+        parallel.matmul(hidden.T, before, out=grad_hh[inside:])
+        bias = parallel.column_sums(gates)
+        return self._weight_ih_gradient(x), grad_hh, bias, np.concatenate([bias[:inside], parallel.column_sums(hidden)])
 
 
 def _stack(
@@ -133,7 +153,7 @@ def _stack(
     x: Array,
     initial: tuple[Array, ...],
     weights: Sequence[Any],
-    needs_x: bool,
+    needs: tuple[bool, ...],
     *,
     bidirectional: bool = False,
     dropout: float = 0.0,
@@ -141,40 +161,40 @@ def _stack(
 ) -> Any:
     """Layer upon layer, the outputs of both directions side by side; see lstm for the arguments."""
     directions = 2 if bidirectional else 1
-    layers = len(weights) // 4 // directions
-    _check(cell, x, initial, weights, layers * directions)
+    count = len(weights) // 4 // directions
+    _check(cell, x, initial, weights, count * directions)
+    steps, batch, H = *x.shape[:2], weights[1].shape[1]
     inputs: list[Array] = []
     masks: list[Array | None] = []
-    passes: list[Any] = []
-    for layer in range(layers):
+    layers: list[Any] = []
+    for layer in range(count):
         masks.append(_mask(x, dropout, generator) if layer > 0 else None)
-        x = _masked(x, masks[-1])
-        inputs.append(x)
-        for k in range(layer * directions, (layer + 1) * directions):
-            w_ih, w_hh, *maybe = weights[4 * k : 4 * k + 4]
-            b_ih, b_hh = (np.zeros(w_hh.shape[0], w_hh.dtype) if b is None else b for b in maybe)
-            gates = _input_product(x, w_ih, cell.input_bias(b_ih, b_hh))
-            passes.append(cell(gates, w_hh, b_hh, k % directions == 1, *(state[k] for state in initial)))
-        x = _side_by_side([p.out for p in passes[-directions:]])
+        inputs.append(_masked(x, masks[-1]))
+        states = np.empty((steps + 2, batch, directions * H), weights[1].dtype)
+        for direction in range(directions):
+            k = layer * directions + direction
+            own = weights[4 * k : 4 * k + 4]
+            layers.append(cell(inputs[-1], own, states, direction, any(needs), *(state[k] for state in initial)))
+        x = states[1:-1]
 
     def backward(grad: Array | None, *grad_final: Array | None) -> tuple[Array | None, ...]:
         grad_weights: list[Array | None] = [None] * len(weights)
         grad_states = [np.zeros_like(s) if g is None else g.copy() for s, g in zip(initial, grad_final, strict=True)]
-        upstream = np.zeros_like(x) if grad is None else grad
-        for layer in reversed(range(layers)):
-            grad_x = np.zeros((), x.dtype)  # of this layer's inputs, the sum over directions
-            for direction, part in enumerate(np.split(upstream, directions, axis=2)):
+        upstream = np.zeros_like(x) if grad is None else np.ascontiguousarray(grad)
+        for layer in reversed(range(count)):
+            below = inputs[layer].shape if layer > 0 or needs[0] else (0, 0, 0)
+            grad_x = np.empty(below, upstream.dtype)
+            for direction in range(directions):
                 k = layer * directions + direction
-                g = passes[k].backward(np.ascontiguousarray(part), *(state[k] for state in grad_states))
-                w_ih = weights[4 * k]
-                grad_weights[4 * k : 4 * k + 4] = _weight_gradients(g, inputs[layer], passes[k], w_ih)
-                if layer > 0 or needs_x:
-                    grad_x = _rows_product(g.inputs, w_ih) + grad_x if direction else _rows_product(g.inputs, w_ih)
-                passes[k] = None  # its memory is not needed any more
+                finals = (state[k] for state in grad_states)
+                grad_weights[4 * k : 4 * k + 4] = layers[k].backward(
+                    inputs[layer], upstream, grad_x, direction > 0, *finals
+                )
+                layers[k] = None  # its memory is not needed any more
             upstream = _masked(grad_x, masks[layer])
-        return upstream if needs_x else None, *grad_states, *grad_weights
+        return upstream if needs[0] else None, *grad_states, *grad_weights
 
-    return (x, *(np.stack([p.final[i] for p in passes]) for i in range(len(initial)))), backward
+    return (x, *(np.stack([layer.finals[i] for layer in layers]) for i in range(len(initial)))), backward
 
 
 def _check(cell: Any, x: Array, initial: tuple[Array, ...], weights: Sequence[Any], passes: int) -> None:
@@ -200,30 +220,6 @@ def _masked(x: Array, mask: Array | None) -> Array:
     return x if mask is None else x * mask
 
 
-def _side_by_side(outputs: list[Array]) -> Array:
-    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
-
-
-def _input_product(x: Array, weight_ih: Any, bias: Array) -> Array:
-    """x W_ih' + b for all steps at once: (T, B, D) or symbols (T, B) -> (T, B, G H)."""
-    if x.ndim == 2:
-        return (weight_ih.T + bias)[x]
-    return _rows_product(x, weight_ih.T, bias)
-
-
-def _rows_product(x: Array, weight: Any, bias: Array | None = None) -> Array:
-    """(T, B, D) @ (D, N) + bias -> (T, B, N)."""
-    return parallel.matmul(x.reshape(-1, x.shape[2]), weight, bias).reshape(*x.shape[:2], weight.shape[1])
-
-
-def _weight_gradients(g: _Gradients, x: Array, one: Any, weight_ih: Any) -> tuple[Array, Array, Array, Array]:
-    """Gradients of weight_ih, weight_hh, bias_ih, bias_hh: one product over all steps each."""
-    inputs, recurrent = (a.reshape(-1, a.shape[2]) for a in (g.inputs, g.recurrent))
-    if x.ndim == 2:
-        grad_ih = add_rows(inputs, x.reshape(-1), len(weight_ih.T)).T
-    else:
-        grad_ih = parallel.matmul(inputs.T, x.reshape(-1, x.shape[2]))
-    states = one.before(one.h)
-    grad_hh = parallel.matmul(recurrent.T, states.reshape(-1, states.shape[2]))
-    bias_ih = inputs.sum(axis=0)
-    return grad_ih, grad_hh, bias_ih, bias_ih if g.recurrent is g.inputs else recurrent.sum(axis=0)
+def _rows(x: Array) -> Array:
+    """(T, B, N) -> (T B, N)."""
+    return x.reshape(-1, x.shape[2])

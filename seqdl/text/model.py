@@ -111,7 +111,7 @@ class CharModel:
         weights = self._weights()
         h = np.zeros((len(weights.weight_hh), weights.weight_hh.shape[2]), weights.weight_hh.dtype)
         c = np.zeros_like(h if self.network.architecture["cell"] == "lstm" else h[:0])
-        logits = np.empty_like(weights.decoder_bias[None])
+        logits = np.empty_like(weights.decoder_bias)
         kernels.read(weights, begun.astype(np.int64), h, c, logits)
         recent = np.full(options.repeat_last_n, -1, np.int64)
         known = begun[len(begun) - min(len(begun), len(recent)) :]
@@ -173,7 +173,7 @@ def pack(network: CharNetwork) -> kernels.Weights:
         np.stack(each_layer("bias_ih")),
         np.stack(each_layer("bias_hh")),
         product.pack(decoder.weight.data.T),
-        decoder.bias.data,
+        decoder.bias.data[None],
     )
 
 
