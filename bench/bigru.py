@@ -16,6 +16,7 @@ from typing import Any
 import measure
 import numpy as np
 from measure import Case, Config, Ledger, Options, Result, Step
+from steps import seqdl_classifier, torch_classifier
 
 BASES, HIDDEN, CLASSES, BATCH = 200, 64, 3, 256
 BATCHES = 4  # of windows, read in turn
@@ -42,20 +43,11 @@ def with_file(case: Case) -> Case:
         arrays[name] = draw.uniform(-(HIDDEN**-0.5), HIDDEN**-0.5, shape).astype(np.float32)
     arrays["windows"] = np.eye(4, dtype=np.float32)[draw.integers(0, 4, (BATCHES, BATCH, BASES))]
     arrays["classes"] = draw.integers(0, CLASSES, (BATCHES, BATCH))
-    config = case.config | {"file": measure.share_arrays(arrays)}
-    return Case(case.name, config, case.items, case.flops)
-
-
-def load(config: Config) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Weights, windows (BATCHES, B, T, 4) and classes (BATCHES, B)."""
-    from safetensors.numpy import load_file
-
-    arrays = load_file(config["file"])
-    return arrays, arrays.pop("windows"), arrays.pop("classes")
+    return measure.with_arrays(case, arrays)
 
 
 def ours(config: Config) -> Step:
-    from seqdl import Tensor, keep_freed_memory, nn, no_grad, ops, optim, parallel
+    from seqdl import keep_freed_memory, nn, parallel
 
     parallel.set_num_threads(config["threads"])
     keep_freed_memory()  # as every training of ours does
@@ -69,28 +61,10 @@ def ours(config: Config) -> Step:
         def forward(self, x: Any) -> Any:
             return self.linear(self.gru(x)[0][:, BASES // 2])
 
-    weights, windows, classes = load(config)
-    network, turn = Sites(), 0
+    weights, windows, classes = measure.load(config, "windows", "classes")
+    network = Sites()
     network.load_state_dict(weights)
-    optimiser = optim.Adam(network.parameters())
-
-    def train() -> Any:
-        nonlocal turn
-        x, target, turn = windows[turn % BATCHES], classes[turn % BATCHES], turn + 1
-        optimiser.zero_grad()
-        loss = ops.cross_entropy(network(Tensor(x)), target)
-        loss.backward()
-        optimiser.step()
-        return loss.data
-
-    def infer() -> Any:
-        nonlocal turn
-        x, turn = windows[turn % BATCHES], turn + 1
-        with no_grad():
-            return np.square(network(Tensor(x)).data).mean()
-
-    network.train(config["training"])
-    return train if config["training"] else infer
+    return seqdl_classifier(network, windows, classes, config["training"])
 
 
 def torch_eager(config: Config) -> Step:
@@ -106,32 +80,15 @@ def torch_eager(config: Config) -> Step:
             self.gru = nn.GRU(4, HIDDEN, bidirectional=True, batch_first=True)
             self.linear = nn.Linear(2 * HIDDEN, CLASSES)
 
-        def forward(self, x: Any) -> Any:
-            return self.linear(self.gru(x)[0][:, BASES // 2])
+        def forward(self, x: Any, target: Any = None) -> Any:
+            logits = self.linear(self.gru(x)[0][:, BASES // 2])
+            return logits if target is None else F.cross_entropy(logits, target)
 
-    weights, windows, classes = load(config)
-    network, turn = Sites(), 0
+    weights, *batches = measure.load(config, "windows", "classes")
+    network = Sites()
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    network.train(config["training"])
-    xs, targets = ([torch.from_numpy(batch) for batch in batches] for batches in (windows, classes))
-    optimiser = torch.optim.Adam(network.parameters(), fused=True)
-
-    def train() -> Any:
-        nonlocal turn
-        x, target, turn = xs[turn % BATCHES], targets[turn % BATCHES], turn + 1
-        optimiser.zero_grad()
-        loss = F.cross_entropy(network(x), target)
-        loss.backward()
-        optimiser.step()
-        return loss.detach()
-
-    def infer() -> Any:
-        nonlocal turn
-        x, turn = xs[turn % BATCHES], turn + 1
-        with torch.inference_mode():
-            return network(x).square().mean()
-
-    return train if config["training"] else infer
+    windows, classes = ([torch.from_numpy(batch) for batch in kind] for kind in batches)
+    return torch_classifier(network, windows, classes, config["training"])
 
 
 def floor(config: Config) -> Step:

@@ -52,14 +52,7 @@ def with_file(case: Case) -> Case:
     arrays = train_rnn.weights(case.config)
     arrays["decoder.weight"] *= 4  # so that no two symbols are as likely as each other but for rounding
     arrays["decoder.bias"][0] = -100
-    config = case.config | {"file": measure.share_arrays(arrays)}
-    return Case(case.name, config, case.items, case.flops)
-
-
-def load(config: Config) -> dict[str, np.ndarray]:
-    from safetensors.numpy import load_file
-
-    return load_file(config["file"])
+    return measure.with_arrays(case, arrays)
 
 
 def fingerprint(symbols: Any) -> float:
@@ -102,7 +95,7 @@ def ours(config: Config) -> Step:
 
     parallel.set_num_threads(config["threads"])
     network = CharNetwork(SYMBOLS, config["cell"], config["hidden"], config["layers"])
-    network.load_state_dict(load(config))
+    network.load_state_dict(measure.load(config))
     network.eval()
     batch = config["batch"]
     if batch > 1:
@@ -149,7 +142,7 @@ def torch_by_hand(config: Config, matrix_vector: bool) -> Step:
     import torch
 
     torch.set_num_threads(config["threads"])
-    w = {name: torch.from_numpy(array) for name, array in load(config).items()}
+    w = {name: torch.from_numpy(array) for name, array in measure.load(config).items()}
     lstm, H, layers, batch = config["cell"] == "lstm", config["hidden"], config["layers"], config["batch"]
     assert batch == 1 or not matrix_vector
     if not matrix_vector:  # transposed beforehand, so that a product reads rows
@@ -204,7 +197,7 @@ def torch_cells(config: Config) -> Step:
     from torch.nn import functional as F
 
     torch.set_num_threads(config["threads"])
-    arrays = load(config)
+    arrays = measure.load(config)
     lstm, H, layers, batch = config["cell"] == "lstm", config["hidden"], config["layers"], config["batch"]
     cells = [(nn.LSTMCell if lstm else nn.GRUCell)(H if k else SYMBOLS, H) for k in range(layers)]
     for k, cell in enumerate(cells):
@@ -234,7 +227,7 @@ def onnx_step(config: Config, operator: bool) -> Step:
     """The graph of a step in an inference session. State c exists for an LSTM only."""
     import onnxruntime
 
-    model = (operator_graph if operator else step_graph)(config, load(config))
+    model = (operator_graph if operator else step_graph)(config, measure.load(config))
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = config["threads"]
     settings.inter_op_num_threads = 1

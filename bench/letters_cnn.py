@@ -24,7 +24,7 @@ from typing import Any
 import measure
 import numpy as np
 from measure import Case, Config, Ledger, Options, Result, Step
-from train_rnn import adam
+from steps import jax_adam, seqdl_classifier, torch_classifier
 
 CONVOLUTIONS = [(1, 32, 26), (32, 64, 11), (64, 128, 4)]  # channels in and out, size of the output
 LINEAR = [(512, 64), (64, 128), (128, 26)]
@@ -60,20 +60,11 @@ def with_file(case: Case) -> Case:
     assert sum(array.size for array in arrays.values()) == WEIGHTS
     arrays["images"] = draw.random((BATCHES, batch, 1, 28, 28), dtype=np.float32)
     arrays["letters"] = draw.integers(0, 26, (BATCHES, batch))
-    config = case.config | {"file": measure.share_arrays(arrays)}
-    return Case(case.name, config, case.items, case.flops)
-
-
-def load(config: Config) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Weights, images (BATCHES, B, 1, 28, 28) and letters (BATCHES, B)."""
-    from safetensors.numpy import load_file
-
-    arrays = load_file(config["file"])
-    return arrays, arrays.pop("images"), arrays.pop("letters")
+    return measure.with_arrays(case, arrays)
 
 
 def ours(config: Config) -> Step:
-    from seqdl import Tensor, keep_freed_memory, nn, no_grad, ops, optim, parallel
+    from seqdl import keep_freed_memory, nn, parallel
 
     parallel.set_num_threads(config["threads"])
     keep_freed_memory()  # as every training of ours does
@@ -93,28 +84,10 @@ def ours(config: Config) -> Step:
             x = self.gelu(self.linear0(self.flatten(x)))
             return self.linear2(self.gelu(self.linear1(x)))
 
-    weights, images, letters = load(config)
-    network, turn = Letters(), 0
+    weights, images, letters = measure.load(config, "images", "letters")
+    network = Letters()
     network.load_state_dict(weights)
-    optimiser = optim.Adam(network.parameters())
-
-    def train() -> Any:
-        nonlocal turn
-        x, target, turn = images[turn % BATCHES], letters[turn % BATCHES], turn + 1
-        optimiser.zero_grad()
-        loss = ops.cross_entropy(network(Tensor(x)), target)
-        loss.backward()
-        optimiser.step()
-        return loss.data
-
-    def infer() -> Any:
-        nonlocal turn
-        x, turn = images[turn % BATCHES], turn + 1
-        with no_grad():
-            return np.square(network(Tensor(x)).data).mean()
-
-    network.train(config["training"])
-    return train if config["training"] else infer
+    return seqdl_classifier(network, images, letters, config["training"])
 
 
 def torch_eager(config: Config, channels_last: bool = False, compiled: bool = False) -> Step:
@@ -137,33 +110,15 @@ def torch_eager(config: Config, channels_last: bool = False, compiled: bool = Fa
             x = F.gelu(F.max_pool2d(self.conv2(x), 2))
             x = F.gelu(self.linear0(x.flatten(1)))
             logits = self.linear2(F.gelu(self.linear1(x)))
-            return logits.square().mean() if target is None else F.cross_entropy(logits, target)
+            return logits if target is None else F.cross_entropy(logits, target)
 
-    weights, images, letters = load(config)
+    weights, images, letters = measure.load(config, "images", "letters")
     network = Letters()
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    network = network.to(memory_format=layout).train(config["training"])
+    network = network.to(memory_format=layout)
     xs = [torch.from_numpy(batch).contiguous(memory_format=layout) for batch in images]
     targets = [torch.from_numpy(batch) for batch in letters]
-    optimiser = torch.optim.Adam(network.parameters(), fused=True)
-    run, turn = torch.compile(network) if compiled else network, 0
-
-    def train() -> Any:
-        nonlocal turn
-        x, target, turn = xs[turn % BATCHES], targets[turn % BATCHES], turn + 1
-        optimiser.zero_grad()
-        loss = run(x, target)
-        loss.backward()
-        optimiser.step()
-        return loss.detach()
-
-    def infer() -> Any:
-        nonlocal turn
-        x, turn = xs[turn % BATCHES], turn + 1
-        with torch.inference_mode():
-            return run(x)
-
-    return train if config["training"] else infer
+    return torch_classifier(torch.compile(network) if compiled else network, xs, targets, config["training"])
 
 
 def jax_jit(config: Config) -> Step:
@@ -171,7 +126,7 @@ def jax_jit(config: Config) -> Step:
     from jax import lax
     from jax import numpy as jnp
 
-    weights, images, letters = load(config)
+    weights, images, letters = measure.load(config, "images", "letters")
     w = {name: jnp.asarray(a.transpose(2, 3, 1, 0) if a.ndim == 4 else a) for name, a in weights.items()}
     xs = [jnp.asarray(batch.transpose(0, 2, 3, 1)) for batch in images]
     targets = [jnp.asarray(batch, jnp.int32) for batch in letters]
@@ -201,7 +156,7 @@ def jax_jit(config: Config) -> Step:
 
     def update(w: Any, m: Any, v: Any, t: Any, x: Any, target: Any) -> Any:
         loss, grads = jax.value_and_grad(loss_of)(w, x, target)
-        return *adam(jax, jnp, w, m, v, t + 1, grads), t + 1, loss
+        return *jax_adam(w, m, v, t + 1, grads), t + 1, loss
 
     m, v = ({name: jnp.zeros_like(a) for name, a in w.items()} for _ in range(2))
     t, turn = jnp.zeros((), jnp.int32), 0

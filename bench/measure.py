@@ -407,13 +407,22 @@ def peer_versions(peers: Path) -> str:
     return done.stdout.strip() or "none"
 
 
-def share_arrays(arrays: dict[str, Any]) -> str:
-    """Write arrays (weights, data) for all contenders of this run; returns the file's name."""
+def with_arrays(case: Case, arrays: dict[str, Any]) -> Case:
+    """The same case, with arrays (weights, data) in a file that all contenders of this run read."""
     from safetensors.numpy import save_file
 
     path = Path(SCRATCH.name) / f"{len(os.listdir(SCRATCH.name))}.safetensors"
     save_file(arrays, path)
-    return str(path)
+    return Case(case.name, case.config | {"file": str(path)}, case.items, case.flops)
+
+
+def load(config: Config, *names: str) -> Any:
+    """What with_arrays wrote: the arrays of these names, behind a dictionary of all others."""
+    from safetensors.numpy import load_file
+
+    arrays = load_file(config["file"])
+    named = [arrays.pop(name) for name in names]
+    return (arrays, *named) if names else arrays
 
 
 SCRATCH = tempfile.TemporaryDirectory(prefix="seqdl-bench-")

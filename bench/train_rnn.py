@@ -23,6 +23,7 @@ from typing import Any
 import measure
 import numpy as np
 from measure import Case, Config, Ledger, Options, Result, Step
+from steps import jax_adam
 
 SYMBOLS = 65
 WINDOWS = 8  # of data, read in turn
@@ -61,20 +62,10 @@ def weights(config: Config) -> dict[str, np.ndarray]:
 
 
 def with_file(case: Case) -> Case:
-    """The same case, its weights and data in a file that all contenders read."""
-    config = case.config
-    shape = (WINDOWS, config["steps"] + 1, config["batch"])
+    """The same case, its weights and data (WINDOWS, T + 1, B) in a file that all contenders read."""
+    shape = (WINDOWS, case.config["steps"] + 1, case.config["batch"])
     data = np.random.default_rng(2).integers(0, SYMBOLS, shape)
-    return Case(case.name, config | {"file": measure.share_arrays(weights(config) | {"data": data})},
-                case.items, case.flops)  # fmt: skip
-
-
-def load(config: Config) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Weights and data (WINDOWS, T + 1, B)."""
-    from safetensors.numpy import load_file
-
-    arrays = load_file(config["file"])
-    return arrays, arrays.pop("data")
+    return measure.with_arrays(case, weights(case.config) | {"data": data})
 
 
 def ours(config: Config) -> Step:
@@ -83,7 +74,7 @@ def ours(config: Config) -> Step:
 
     parallel.set_num_threads(config["threads"])
     keep_freed_memory()  # as every training of ours does
-    arrays, data = load(config)
+    arrays, data = measure.load(config, "data")
     network = CharNetwork(SYMBOLS, config["cell"], config["hidden"], config["layers"])
     network.load_state_dict(arrays)
     optimiser = optim.Adam(network.parameters())
@@ -109,7 +100,7 @@ def torch_eager(config: Config, compiled: bool = False) -> Step:
     from torch.nn import functional as F
 
     torch.set_num_threads(config["threads"])
-    arrays, data = load(config)
+    arrays, data = measure.load(config, "data")
 
     class Network(nn.Module):
         def __init__(self) -> None:
@@ -156,7 +147,7 @@ def jax_jit(config: Config) -> Step:
     from jax import lax
     from jax import numpy as jnp
 
-    arrays, data = load(config)
+    arrays, data = measure.load(config, "data")
     H, layers, batch = config["hidden"], config["layers"], config["batch"]
     lstm = config["cell"] == "lstm"
 
@@ -195,7 +186,7 @@ def jax_jit(config: Config) -> Step:
     def update(w: Any, m: Any, v: Any, t: Any, state: Any, symbols: Any) -> Any:
         (loss, state), grads = jax.value_and_grad(loss_of, has_aux=True)(w, symbols, state)
         t = t + 1
-        return *adam(jax, jnp, w, m, v, t, grads), t, state, loss
+        return *jax_adam(w, m, v, t, grads), t, state, loss
 
     w: Any = {name: jnp.asarray(array) for name, array in arrays.items()}
     m, v = ({name: jnp.zeros_like(a) for name, a in w.items()} for _ in range(2))
@@ -212,15 +203,6 @@ def jax_jit(config: Config) -> Step:
         return loss
 
     return step
-
-
-def adam(jax: Any, jnp: Any, w: Any, m: Any, v: Any, t: Any, grads: Any) -> Any:
-    """New weights and moments of JAX's trees, with PyTorch's defaults and its place of epsilon."""
-    m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, grads)
-    v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, grads)
-    first, second = 1 - 0.9**t, 1 - 0.999**t
-    w = jax.tree.map(lambda w, m, v: w - 1e-3 * m / first / (jnp.sqrt(v / second) + 1e-8), w, m, v)
-    return w, m, v
 
 
 def floor(config: Config) -> Step:
