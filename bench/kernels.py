@@ -26,7 +26,7 @@ from measure import ROOT, Ledger, Options
 sys.path[:0] = [str(ROOT), str(ROOT / "data")]
 
 from seqdl import Tensor, no_grad, ops, parallel  # noqa: E402
-from seqdl.kernels import activation, convolution, embedding, generation, optimiser, product, recurrent  # noqa: E402
+from seqdl.kernels import activation, embedding, generation, optimiser, pooling, product, recurrent  # noqa: E402
 from seqdl.text.model import pack as pack_network  # noqa: E402
 from seqdl.text.network import CharNetwork  # noqa: E402
 
@@ -140,27 +140,20 @@ def small_ones() -> Iterator[Kernel]:
 def images() -> Iterator[Kernel]:
     """Of the letter network's second layer, 64 images, channels last inside the kernels."""
     x, weight, bias = draw(64, 32, 13, 13), draw(64, 32, 3, 3), draw(64)
-    pixels, patches = draw(64, 13, 13, 32), np.empty((64 * 121, 9 * 32), np.float32)
-    window = convolution.Window(3, 3, (1, 1), (0, 0), (1, 1), 11, 11)
-    yield Kernel("gather_patches", "64x13x13x32, 3x3",
-                 lambda: convolution.gather_patches(pixels, patches, window, 0, 64), 0,
-                 size(pixels, patches))  # fmt: skip
-    back = np.empty_like(pixels)
-    yield Kernel("scatter_patches", "64x13x13x32, 3x3",
-                 lambda: convolution.scatter_patches(patches, back, window, 0, 64), patches.size,
-                 size(pixels, patches))  # fmt: skip
     y, wide = draw(64, 64, 11, 11), draw(64, 11, 11, 64)
-    small, where = np.empty((64, 5, 5, 64), np.float32), np.empty((64, 5, 5, 64), np.int32)
-    pool = convolution.Window(2, 2, (2, 2), (0, 0), (1, 1), 5, 5)
-    yield Kernel("max_pool", "64x11x11x64, 2x2", lambda: convolution.max_pool(wide, small, where, pool, 0, 64),
+    small, where = np.empty((64, 5, 5, 64), np.float32), np.empty((64, 5, 5, 64), np.uint8)
+    pool = pooling.Window(2, 2, (2, 2), (0, 0), (1, 1), 5, 5)
+    yield Kernel("max_pool", "64x11x11x64, 2x2", lambda: pooling.max_pool(wide, small, where, pool),
                  wide.size, size(wide, small, where))  # fmt: skip
     yield Kernel("max_pool_backward", "64x5x5x64",
-                 lambda: convolution.max_pool_backward(small, where, wide, pool, 0, 64), small.size,
+                 lambda: pooling.max_pool_backward(small, where, wide, pool), small.size,
                  size(small, where, wide))  # fmt: skip
-    value, slope = np.empty((2, small.size), np.float32)
-    flat = small.reshape(-1)
-    yield Kernel("gelu", f"{small.size:,}", lambda: activation.gelu(flat, value, slope, 0, len(flat)),
-                 2.0 * TANH_FLOPS * len(flat), size(flat, value, slope))  # fmt: skip
+    flat, value = small.reshape(-1), np.empty(small.size, np.float32)
+    yield Kernel("gelu", f"{small.size:,}", lambda: activation.gelu(flat, value, 0, len(flat)),
+                 1.0 * TANH_FLOPS * len(flat), size(flat, value))  # fmt: skip
+    yield Kernel("gelu_backward", f"{small.size:,}",
+                 lambda: activation.gelu_backward(flat, flat, value, 0, len(flat)),
+                 1.0 * TANH_FLOPS * len(flat), size(flat, flat, value))  # fmt: skip
     flops = 2.0 * y.size * weight[0].size
 
     def forward() -> Any:

@@ -72,15 +72,14 @@ def ours(config: Config) -> Step:
     class Letters(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.conv0, self.conv1, self.conv2 = (nn.Conv2d(c, o, 3) for c, o, _ in CONVOLUTIONS)
+            pool = nn.MaxPool2d(2, ceil_mode=True)  # only the second has an edge to round up
+            self.conv0, self.conv1, self.conv2 = (nn.Conv2d(c, o, 3, pool=pool) for c, o, _ in CONVOLUTIONS)
             self.linear0, self.linear1, self.linear2 = (nn.Linear(i, o) for i, o in LINEAR)
-            self.pool, self.pool_up, self.gelu = nn.MaxPool2d(2), nn.MaxPool2d(2, ceil_mode=True), nn.GELU()
-            self.flatten = nn.Flatten()
+            self.gelu, self.flatten = nn.GELU(), nn.Flatten()
 
         def forward(self, x: Any) -> Any:
-            x = self.gelu(self.pool(self.conv0(x)))
-            x = self.gelu(self.pool_up(self.conv1(x)))
-            x = self.gelu(self.pool(self.conv2(x)))
+            for conv in (self.conv0, self.conv1, self.conv2):
+                x = self.gelu(conv(x))
             x = self.gelu(self.linear0(self.flatten(x)))
             return self.linear2(self.gelu(self.linear1(x)))
 

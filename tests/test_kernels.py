@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from seqdl import ops
-from seqdl.kernels import activation, convolution, embedding, optimiser, product, recurrent
+from seqdl import Tensor, ops
+from seqdl.kernels import activation, convolution, embedding, optimiser, pooling, product, recurrent
 from seqdl.kernels.jit import KERNELS, OPTIONS
+from seqdl.ops.convolution import pool_window
 
 TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
 
@@ -41,7 +42,7 @@ def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
 
 
 def test_every_kernel_has_a_test_here() -> None:
-    modules = {m.__name__ for m in (activation, convolution, embedding, optimiser, product, recurrent)}
+    modules = {m.__name__ for m in (activation, convolution, embedding, optimiser, pooling, product, recurrent)}
     names = {k.__name__ for k in KERNELS if k.__module__ in modules}
     tests = " ".join(name for name in vars(sys.modules[__name__]) if name.startswith("test_"))
     assert {name for name in names if f"test_{name}_" not in tests + "_"} == set()
@@ -99,21 +100,6 @@ def test_multiply_gives_each_row_the_same_bits_in_any_block(dtype) -> None:
     np.testing.assert_array_equal(whole, parts)
 
 
-def test_multiply_rows_reads_rows_of_scattered_runs(dtype) -> None:
-    """Each row of the left side is two runs of three numbers, ten apart: as a kernel sees an image."""
-    image, w, starts = draw(40, dtype=dtype), draw(6, 5, dtype=dtype), np.array([3, 0, 25, 7, 7])
-    packed, row, c = product.pack(w), draw(1, 5, dtype=dtype), np.full((5, 5), np.nan, dtype)
-    product.multiply_rows(
-        product.Operand(image.ctypes.data, starts.ctypes.data, 2, 10, 3, 1),
-        product.Panels(packed.ctypes.data, packed[0].size, packed.shape[2]),
-        product.Rows(row.ctypes.data, 0),
-        product.Rows(c.ctypes.data, 5),
-        *(5, 5, dtype.itemsize, dtype.type(0)),
-    )
-    rows = np.stack([np.r_[image[at : at + 3], image[at + 10 : at + 13]] for at in starts])
-    close(c, row + rows @ w)
-
-
 @pytest.mark.parametrize("K", [0, 3, product.INNER + 1])
 def test_multiply_columns_fills_its_columns_only(dtype, K) -> None:
     a, b, row = draw(K, 5, dtype=dtype).T, draw(K, 9, dtype=dtype), draw(1, 9, dtype=dtype)
@@ -127,6 +113,35 @@ def test_add_columns_adds_up_its_columns_only(dtype) -> None:
     a, sums = draw(7, 5, dtype=dtype), np.zeros(5, dtype)
     product.add_columns(a, sums, 1, 4)
     close(sums, np.r_[0, a.sum(axis=0)[1:4], 0].astype(dtype))
+
+
+@pytest.mark.parametrize("columns", [1, WIDTH // 2, WIDTH // 2 + 1, WIDTH + 3])  # narrow and wide tiles
+def test_multiply_rows_reads_and_writes_rows_that_lie_anywhere(dtype, columns) -> None:
+    rows, length = 2 * product.NARROW_ROWS + 1, 4
+    draws = np.random.default_rng(columns)
+    memory, w = draw(400, dtype=dtype), draw(3 * length, columns, dtype=dtype)
+    rows_at, runs_at = draws.integers(0, 200, rows), np.array([60, 0, 31])
+    begin, c = draw(rows, columns, dtype=dtype, seed=1), np.full((2 * rows, columns), np.nan, dtype)
+    results = draws.permutation(2 * rows)[:rows]
+    multiply_scattered(memory, rows_at, runs_at, length, 2, product.pack(w), begin, c, results * columns)
+    elements = np.add.outer(runs_at, 2 * np.arange(length)).ravel()
+    close(c[results], begin + memory[rows_at[:, None] + elements] @ w)
+    assert np.isnan(np.delete(c, results, axis=0)).all()
+
+
+@numba.njit
+def multiply_scattered(memory, rows_at, runs_at, length, step, packed, begin, c, results):
+    size, rows, columns = c.itemsize, len(rows_at), c.shape[1]
+    a = product.Operand(memory.ctypes.data, rows_at, runs_at, length, step)
+    panels = product.Panels(packed.ctypes.data, packed.strides[0] // size, packed.strides[1] // size)
+    start = product.Rows(begin.ctypes.data, product.evenly(rows, columns))
+    result = product.Rows(c.ctypes.data, results)
+    product.multiply_rows(a, panels, start, result, rows, columns, size, c.dtype.type(0))
+
+
+def test_evenly_lists_multiples() -> None:
+    np.testing.assert_array_equal(product.evenly(4, 3), [0, 3, 6, 9])
+    np.testing.assert_array_equal(product.evenly(2, 0), [0, 0])
 
 
 def test_fill_panels_pads_the_last_panel_with_zeros(dtype) -> None:
@@ -360,87 +375,142 @@ GEOMETRIES = pytest.mark.parametrize(
 
 
 def patches(x, kernel, stride, padding, dilation):
-    """Columns by the formula of the twin: a kernel of one 1 picks one element of the patch."""
-    picks = np.eye(x.shape[1] * kernel[0] * kernel[1]).reshape(-1, x.shape[1], *kernel)
-    return naive.conv2d(x, picks, np.zeros(len(picks)), stride, padding, dilation)
+    """(B OH OW, kh kw C) by the formula of the twin: a kernel of one 1 picks one element of the patch."""
+    channels, count = x.shape[1], x.shape[1] * kernel[0] * kernel[1]
+    picks = np.eye(count).reshape(-1, channels, *kernel)
+    twin = naive.conv2d(x, picks, np.zeros(count), stride, padding, dilation)
+    apart = twin.reshape(len(x), channels, *kernel, *twin.shape[2:])
+    return apart.transpose(0, 4, 5, 2, 3, 1).reshape(-1, count), twin.shape[2:]
 
 
 def channels_last(x: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
 
 
-def window_of(kernel, stride, padding, dilation, out) -> convolution.Window:
-    return convolution.Window(*kernel, stride, padding, dilation, *out.shape[2:])
+def lines_of(x: np.ndarray) -> np.ndarray:
+    """(B, C, H, W) -> (B, H, W C), as the kernels take images."""
+    return channels_last(x).reshape(len(x), x.shape[2], -1)
 
 
-def as_patches(twin: np.ndarray, channels: int, kernel) -> np.ndarray:
-    """(B, C kh kw, OH, OW), as the twin picks them, in the kernels' order (B OH OW, kh kw C)."""
-    B, _, *size = twin.shape
-    apart = twin.reshape(B, channels, *kernel, *size)
-    return apart.transpose(0, 4, 5, 2, 3, 1).reshape(B * size[0] * size[1], -1)
+def window_of(kernel, stride, padding, dilation, size) -> pooling.Window:
+    return pooling.Window(*kernel, stride, padding, dilation, *size)
+
+
+class Case:
+    """Two images of 3 channels, a kernel (3, 2), maps of 4 outputs: patches and where the kernels find them."""
+
+    def __init__(self, dtype, stride, padding, dilation, images=2) -> None:
+        self.x = draw(images, 3, 6, 5, dtype=dtype)
+        self.patches, size = patches(self.x, (3, 2), stride, padding, dilation)
+        self.layout = convolution.layout(window_of((3, 2), stride, padding, dilation, size), 6, 5, 3, 4)
+        self.maps = draw(images, *size, 4, dtype=dtype, seed=1)
+        self.frames = np.full((images, *self.layout.frames[1:]), np.nan, dtype)
+
+    def filled(self) -> np.ndarray:
+        convolution.fill_frames(lines_of(self.x), self.frames, self.layout)
+        return self.frames
 
 
 @GEOMETRIES
-@pytest.mark.parametrize("channels", [2, 9])  # below and above the run that is copied at once
-def test_gather_patches_lists_the_patches(dtype, channels, stride, padding, dilation) -> None:
-    x, kernel = draw(2, channels, 6, 5, dtype=dtype), (3, 2)
-    twin = patches(x, kernel, stride, padding, dilation)
-    wanted = as_patches(twin, channels, kernel)
-    ours = np.full(wanted.shape, np.nan, dtype)
-    window = window_of(kernel, stride, padding, dilation, twin)
-    convolution.gather_patches(channels_last(x), ours, window, 0, 2)
-    np.testing.assert_array_equal(ours, wanted)
+def test_the_layout_points_at_the_patches(dtype, stride, padding, dilation) -> None:
+    case = Case(dtype, stride, padding, dilation)
+    layout, flat = case.layout, case.filled().ravel()
+    positions = layout.positions[: len(case.patches)]
+    np.testing.assert_array_equal(flat[positions[:, None] + layout.elements], case.patches)
+    np.testing.assert_array_equal(np.add.outer(layout.runs, np.arange(layout.length)).ravel(), layout.elements)
+    rows = np.add.outer(layout.lines, layout.step * np.arange(layout.maps[1]))
+    np.testing.assert_array_equal(rows.ravel(), layout.positions)
 
 
 @GEOMETRIES
-def test_scatter_patches_is_the_transpose(dtype, stride, padding, dilation) -> None:
-    x, kernel = draw(2, 2, 6, 5, dtype=dtype), (3, 2)
-    twin = patches(x, kernel, stride, padding, dilation)
-    gathered = as_patches(twin, 2, kernel)
-    weights, image = draw(*gathered.shape, dtype=dtype), np.full((2, 6, 5, 2), np.nan, dtype)
-    convolution.scatter_patches(weights, image, window_of(kernel, stride, padding, dilation, twin), 0, 2)
-    assert (image * channels_last(x)).sum(dtype=np.float64) == pytest.approx((weights * gathered).sum(), rel=1e-5)
+def test_fill_frames_puts_zeros_around_the_images(dtype, stride, padding, dilation) -> None:
+    case = Case(dtype, stride, padding, dilation)
+    (rows, columns), x = padding, channels_last(case.x)
+    framed = np.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
+    np.testing.assert_array_equal(case.filled(), framed.reshape(case.frames.shape))
 
 
-def test_place_is_the_pixel_that_a_kernel_element_sees() -> None:
-    window = convolution.Window(3, 3, (2, 3), (1, 0), (1, 2), 5, 5)
-    assert convolution.place(window, 4, 2, 1, 1) == (4 * 2 - 1 + 2, 1 * 3 + 2)
+@GEOMETRIES
+def test_empty_frames_takes_the_images_out(dtype, stride, padding, dilation) -> None:
+    case = Case(dtype, stride, padding, dilation)
+    x = np.full_like(lines_of(case.x), np.nan)
+    convolution.empty_frames(case.filled(), x, case.layout)
+    np.testing.assert_array_equal(x, lines_of(case.x))
+
+
+def test_sum_pixels_sums_each_channel(dtype) -> None:
+    maps, total = draw(2, 3, 4, 5, dtype=dtype), np.full(5, np.nan, dtype)
+    convolution.sum_pixels(maps, total)
+    close(total, maps.sum(axis=(0, 1, 2)))
+
+
+@GEOMETRIES
+def test_weight_gradient_adds_the_product_with_the_patches(dtype, stride, padding, dilation) -> None:
+    case = Case(dtype, stride, padding, dilation)
+    product = case.patches.T @ case.maps.reshape(-1, 4)
+    behind = np.full((8, *case.maps.shape[1:]), np.nan, dtype)  # what lies behind the maps is read, but counts nothing
+    maps, row, total = np.concatenate([case.maps, behind]), draw(1, 4, dtype=dtype), np.full((18, 4), np.nan, dtype)
+    convolution.weight_gradient(case.filled(), maps, row, total, case.layout, 2)
+    np.testing.assert_allclose(total, row + product, rtol=1e-5, atol=1e-5)
+    convolution.weight_gradient(case.frames, maps, total, total, case.layout, 2)
+    np.testing.assert_allclose(total, row + 2 * product, rtol=1e-5, atol=1e-5)
+
+
+@GEOMETRIES
+def test_image_gradient_adds_each_product_where_the_kernel_looked(dtype, stride, padding, dilation) -> None:
+    case = Case(dtype, stride, padding, dilation)
+    weight = draw(18, 4, dtype=dtype)
+    wanted = np.zeros(case.frames.size)
+    at = case.layout.positions[: len(case.patches), None] + case.layout.elements
+    np.add.at(wanted, at, case.maps.reshape(-1, 4) @ weight.T)
+    packed = product.pack(weight.reshape(6, 3, 4).transpose(0, 2, 1).reshape(-1, 3))
+    convolution.image_gradient(case.maps, packed, case.frames, case.layout, 2)
+    np.testing.assert_allclose(case.frames.ravel(), wanted, rtol=1e-5, atol=1e-5)
 
 
 def convolution_case(dtype, images=5):
-    """Images of 3 channels, a kernel (2, 3), and patches of one image at a time, so that there are groups."""
+    """Images of 3 channels, a kernel (2, 3), a pooling that overlaps and reaches over the edge."""
     x, weight, bias = (draw(*s, dtype=dtype) for s in ((images, 3, 5, 6), (4, 3, 2, 3), (4,)))
-    twin = naive.conv2d(x, weight, bias)
-    window = window_of((2, 3), (1, 1), (0, 0), (1, 1), twin)
-    return channels_last(x), weight.transpose(2, 3, 1, 0).reshape(-1, 4).copy(), bias, twin, window
+    maps = naive.conv2d(x, weight, bias)
+    layout = convolution.layout(window_of((2, 3), (1, 1), (0, 0), (1, 1), (4, 4)), 5, 6, 3, 4)
+    pool = pool_window((4, 4), 3, 2, 1, ceil_mode=True)
+    return x, weight, bias, naive.max_pool2d(maps, (3, 3), (2, 2), (1, 1), True), layout, pool
 
 
 def test_convolve_fills_its_images_only(dtype) -> None:
-    x, weight, bias, twin, window = convolution_case(dtype)
-    out = np.full((5 * 16, 4), np.nan, dtype)
-    convolution.convolve(x, product.pack(weight), bias[None], out, window, 1, 4)
-    close(out.reshape(5, 4, 4, 4)[1:4], channels_last(twin)[1:4])
-    assert np.isnan(out.reshape(5, -1)[[0, 4]]).all()
+    x, weight, bias, (twin, _), layout, pool = convolution_case(dtype)
+    out, where = np.full((5, 3, 3, 4), np.nan, dtype), np.full((5, 3, 3, 4), 99, np.uint8)
+    packed = product.pack(weight.transpose(2, 3, 1, 0).reshape(-1, 4))
+    convolution.convolve(lines_of(x), packed, bias, out, where, layout, pool, 1, 4)
+    close(out[1:4], channels_last(twin)[1:4])
+    assert np.isnan(out[[0, 4]]).all()
+    assert (where[[0, 4]] == 99).all()
 
 
 def test_convolve_backward_equals_finite_differences_of_the_twin(dtype) -> None:
-    x, weight, bias, _, window = convolution_case(dtype, images=2)
-    grad = draw(2 * 16, 4, dtype=dtype, seed=5)
-    grad_x, grad_weight = np.full_like(x, np.nan), np.zeros_like(weight)
-    convolution.convolve_backward(x, grad, product.pack(weight.T), grad_x, grad_weight, window, 0, 2)
+    x, weight, bias, _, layout, pool = convolution_case(dtype, images=2)
+    out, where = np.empty((2, 3, 3, 4), dtype), np.empty((2, 3, 3, 4), np.uint8)
+    flat, lines = weight.transpose(2, 3, 1, 0).reshape(-1, 4), lines_of(x)
+    convolution.convolve(lines, product.pack(flat), bias, out, where, layout, pool, 0, 2)
+    grad, grad_x = draw(2, 3, 3, 4, dtype=dtype, seed=5), np.full_like(lines, np.nan)
+    grad_sum = np.full((19, 4), np.nan, dtype)
+    turned = product.pack(weight.transpose(2, 3, 0, 1).reshape(-1, 3))
+    convolution.convolve_backward(lines, grad, where, turned, grad_x, grad_sum, layout, pool, 0, 2)
     image, filters = x.astype(np.float64), weight.astype(np.float64)
+    close(grad_sum[18], grad.sum(axis=(0, 1, 2)))
 
     def projected() -> float:
-        first = image.transpose(0, 3, 1, 2), filters.reshape(2, 3, 3, 4).transpose(3, 2, 0, 1)
-        return (channels_last(naive.conv2d(*first, bias)).reshape(-1, 4) * grad).sum()
+        maps = naive.conv2d(image, filters, bias)
+        return (channels_last(naive.max_pool2d(maps, (3, 3), (2, 2), (1, 1), True)[0]) * grad).sum()
 
-    for ours, array in ((grad_x, image), (grad_weight, filters)):
-        np.testing.assert_allclose(ours, naive.slopes(projected, array), rtol=1e-5, atol=1e-5)
+    slopes = naive.slopes(projected, image), naive.slopes(projected, filters)
+    for ours, wanted in ((grad_x, lines_of(slopes[0])), (grad_sum[:18], slopes[1].transpose(2, 3, 1, 0))):
+        np.testing.assert_allclose(ours, wanted.reshape(ours.shape), rtol=1e-5, atol=1e-5)
 
 
 def test_convolution_in_groups_equals_the_whole() -> None:
-    images = convolution.GROUP // (16 * 18) + 2  # more than fit into one group
-    x, weight = draw(images, 3, 5, 6, dtype=np.dtype("float32")), draw(4, 3, 2, 3, dtype=np.dtype("float32"))
+    images = 8 * (convolution.GROUP // (60 * 60 * 4)) + 9  # more than fit into one group of each block
+    x, weight = draw(images, 1, 61, 62, dtype=np.dtype("float32")), draw(4, 1, 2, 3, dtype=np.dtype("float32"))
     one_by_one = np.concatenate([ops.conv2d(x[i : i + 1], weight).data for i in range(images)])
     np.testing.assert_array_equal(ops.conv2d(x, weight).data, one_by_one)
 
@@ -450,6 +520,25 @@ def test_conv2d_equals_the_loops(dtype, stride, padding, dilation) -> None:
     x, weight, bias = (draw(*s, dtype=dtype) for s in ((2, 3, 7, 6), (4, 3, 2, 3), (4,)))
     ours = ops.conv2d(x, weight, bias, stride=stride, padding=padding, dilation=dilation).data
     close(ours, naive.conv2d(x, weight, bias, stride, padding, dilation))
+
+
+@GEOMETRIES
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_conv2d_with_a_pool_is_both_operations(dtype, stride, padding, dilation, ceil_mode) -> None:
+    x, weight, bias = (Tensor(draw(*s, dtype=dtype), True) for s in ((19, 3, 9, 12), (5, 3, 2, 3), (5,)))
+    geometry = {"stride": stride, "padding": padding, "dilation": dilation}
+    pool = {"kernel_size": (2, 3), "stride": (2, 1), "padding": (1, 0), "ceil_mode": ceil_mode}
+    results = []
+    for out in (
+        ops.conv2d(x, weight, bias, **geometry, pool=pool),
+        ops.max_pool2d(ops.conv2d(x, weight, bias, **geometry), **pool),
+    ):
+        for leaf in (x, weight, bias):
+            leaf.grad = None
+        out.backward(draw(*out.shape, dtype=dtype, seed=1))
+        results.append([out.data, x.grad, weight.grad, bias.grad])
+    for ours, apart in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, apart, rtol=1e-5, atol=1e-5)
 
 
 def test_conv2d_adds_its_bias_once_whatever_the_channels() -> None:
@@ -470,10 +559,10 @@ POOLS = [
 def test_max_pool_equals_the_loops(dtype, shape, size, stride, padding, ceil_mode) -> None:
     x = np.round(draw(2, 2, *shape, dtype=dtype))  # with equal values: the first must win
     twin, twin_where = naive.max_pool2d(x, size, stride, padding, ceil_mode)
-    window = window_of(size, stride, padding, (1, 1), twin)
+    window = window_of(size, stride, padding, (1, 1), twin.shape[2:])
     out = channels_last(np.full(twin.shape, np.nan, dtype))
-    where = np.full(out.shape, -99, np.int32)
-    convolution.max_pool(channels_last(x), out, where, window, 0, 2)
+    where = np.full(out.shape, 99, np.uint8)
+    pooling.max_pool(channels_last(x), out, where, window)
     np.testing.assert_array_equal(out, channels_last(twin))
     p, q = np.indices(out.shape)[1:3]
     row, column = p * stride[0] - padding[0] + where // size[1], q * stride[1] - padding[1] + where % size[1]
@@ -482,20 +571,32 @@ def test_max_pool_equals_the_loops(dtype, shape, size, stride, padding, ceil_mod
 
 
 def test_max_pool_backward_adds_up_where_windows_overlap(dtype) -> None:
-    window = convolution.Window(2, 2, (1, 1), (0, 0), (1, 1), 2, 2)
-    grad, where = draw(1, 2, 2, 1, dtype=dtype), np.array([3, 2, 1, 0], np.int32).reshape(1, 2, 2, 1)
+    window = pooling.Window(2, 2, (1, 1), (0, 0), (1, 1), 2, 2)
+    grad, where = draw(1, 2, 2, 1, dtype=dtype), np.array([3, 2, 1, 0], np.uint8).reshape(1, 2, 2, 1)
     image = np.full((1, 3, 3, 1), np.nan, dtype)
-    convolution.max_pool_backward(grad, where, image, window, 0, 1)  # all four windows meet in the middle
+    pooling.max_pool_backward(grad, where, image, window)  # all four windows meet in the middle
     twin = np.zeros((1, 3, 3, 1), dtype)
     twin[0, 1, 1, 0] = grad.sum()
     close(image, twin)
 
 
-def test_max_pool_lets_a_nan_win(dtype) -> None:
+@pytest.mark.parametrize("needs", [False, True])
+def test_max_pool_lets_a_nan_win(dtype, needs) -> None:
     x = np.arange(16, dtype=dtype).reshape(1, 1, 4, 4)
     x[0, 0, 0, 0] = x[0, 0, 1, 2] = x[0, 0, 3, 3] = np.nan  # first, in the middle and last
-    out = ops.max_pool2d(x, 2).data
+    out = ops.max_pool2d(Tensor(x, requires_grad=needs), 2).data
     np.testing.assert_array_equal(out[0, 0], [[np.nan, np.nan], [13, np.nan]])
+
+
+def test_overlap_is_what_a_window_and_the_image_share() -> None:
+    cases = [pooling.overlap(position, 3, 2, 1, 4) for position in range(3)]
+    assert cases == [(-1, 1, 3), (1, 0, 3), (3, 0, 1)]
+
+
+def test_max_pool_counts_more_places_than_a_byte_does() -> None:
+    x = Tensor(np.arange(17.0 * 17).reshape(1, 1, 17, 17), requires_grad=True)
+    ops.max_pool2d(x, 17).sum().backward()
+    assert np.argwhere(x.grad).tolist() == [[0, 0, 16, 16]]
 
 
 def test_conv2d_passes_a_nan_to_the_windows_that_see_it(dtype) -> None:
@@ -508,10 +609,11 @@ def test_conv2d_passes_a_nan_to_the_windows_that_see_it(dtype) -> None:
 # GELU
 
 
-def test_gelu_and_its_slope_are_within_the_bound_everywhere() -> None:
+def test_gelu_and_gelu_backward_are_within_the_bound_everywhere() -> None:
     x = np.linspace(-12, 12, 1_000_001).astype(np.float32)
     value, slope = np.full((2, len(x)), np.nan, np.float32)
-    activation.gelu(x, value, slope, 0, len(x))
+    activation.gelu(x, value, 0, len(x))
+    activation.gelu_backward(x, np.ones_like(x), slope, 0, len(x))
     wide = x.astype(np.float64)
     cdf = 0.5 * (1 + erf(wide / np.sqrt(2)))
     assert np.abs(value - wide * cdf).max() < 4e-7 * 6
@@ -519,11 +621,24 @@ def test_gelu_and_its_slope_are_within_the_bound_everywhere() -> None:
 
 
 def test_gelu_passes_a_nan_on_and_fills_its_part_only() -> None:
-    x = np.array([np.nan, 1, 2], np.float32)
-    value, slope = np.full((2, 3), -1, np.float32)
-    activation.gelu(x, value, slope, 0, 1)
+    x, value = np.array([np.nan, 1, 2], np.float32), np.full(3, -1, np.float32)
+    activation.gelu(x, value, 0, 1)
     np.testing.assert_array_equal(value, [np.nan, -1, -1])
-    assert np.isnan(slope[0])
+
+
+def test_gelu_backward_passes_a_nan_on_and_fills_its_part_only() -> None:
+    x, grad_x = np.array([np.nan, 0, 2], np.float32), np.full(3, -1, np.float32)
+    activation.gelu_backward(x, np.full(3, 4, np.float32), grad_x, 0, 2)
+    np.testing.assert_array_equal(grad_x, [np.nan, 2, -1])
+
+
+def test_gelu_takes_a_gradient_of_another_memory_order() -> None:
+    x = Tensor(draw(3, 4, dtype=np.dtype("float32")).T, requires_grad=True)
+    upstream = draw(4, 3, dtype=np.dtype("float32"))
+    ops.gelu(x).backward(upstream)
+    wide = Tensor(x.data.astype(np.float64), requires_grad=True)
+    ops.gelu(wide).backward(upstream)
+    np.testing.assert_allclose(x.grad, wide.grad, rtol=1e-5, atol=1e-6)
 
 
 # Embedding, loss, optimisers

@@ -255,7 +255,11 @@ def test_conv2d_and_max_pool_layers_pass_their_options_on() -> None:
     out = conv(x).data
     wanted = naive.conv2d(x, conv.weight.data, conv.bias.data, (2, 2), (1, 0), (1, 2))
     np.testing.assert_allclose(out, wanted, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(pool(out).data, naive.max_pool2d(out, (3, 3), (2, 2), (1, 1), True)[0])
+    pooled = naive.max_pool2d(out, (3, 3), (2, 2), (1, 1), True)[0]
+    np.testing.assert_array_equal(pool(out).data, pooled)
+    conv.pool = pool
+    np.testing.assert_array_equal(conv(x).data, pooled)
+    assert set(conv.state_dict()) == {"weight", "bias"}
 
 
 def test_losses_as_modules() -> None:

@@ -1,4 +1,4 @@
-"""GELU and its slope in one pass, in float32."""
+"""GELU and its gradient, in float32."""
 
 from __future__ import annotations
 
@@ -27,17 +27,24 @@ ONE, HALF = np.float32(1.0), np.float32(0.5)
 
 
 @kernel
-def gelu(x, value, slope, lo, hi):  # type: ignore[no-untyped-def]
-    """value = x phi(x) and slope = phi(x) + x phi'(x) for the elements [lo, hi) of flat arrays."""
-    x, value, slope = x[lo:hi], value[lo:hi], slope[lo:hi]
+def gelu(x, value, lo, hi):  # type: ignore[no-untyped-def]
+    """value = x phi(x) for the elements [lo, hi) of flat arrays."""
+    x, value = x[lo:hi], value[lo:hi]
     for n in range(hi - lo):  # from 0: an index that might be negative would keep the loop scalar
         a = min(max(x[n], -PHI_LIMIT), PHI_LIMIT)
         s = a * a
         p = P0 + s * (P1 + s * (P2 + s * (P3 + s * (P4 + s * P5))))
         q = ONE + s * (Q1 + s * (Q2 + s * (Q3 + s * (Q4 + s * Q5))))
         value[n] = x[n] * (HALF + a * p / q)
+
+
+@kernel
+def gelu_backward(x, grad, grad_x, lo, hi):  # type: ignore[no-untyped-def]
+    """grad_x = grad (phi(x) + x phi'(x)) for the elements [lo, hi) of flat arrays."""
+    x, grad, grad_x = x[lo:hi], grad[lo:hi], grad_x[lo:hi]
+    for n in range(hi - lo):
         a = min(max(x[n], -SLOPE_LIMIT), SLOPE_LIMIT)
         s = a * a
         p = R0 + s * (R1 + s * (R2 + s * (R3 + s * (R4 + s * R5))))
         q = ONE + s * (S1 + s * (S2 + s * (S3 + s * (S4 + s * S5))))
-        slope[n] = HALF + a * p / q
+        grad_x[n] = grad[n] * (HALF + a * p / q)

@@ -1,159 +1,183 @@
-"""Convolution and max-pooling over images whose channels lie side by side: (B, H, W, C).
+"""Convolution with max-pooling behind it, over images whose channels lie side by side: (B, H, W C).
 
-In this layout a patch is a few long runs of memory, a pixel's channels fill vector registers, and the output of a
-convolution, (positions, channels), is what a matrix product writes. The images [lo, hi) of the batch.
+In this layout a patch is a few long runs of memory, which a product reads where they lie, and the rows that it
+writes, (positions, channels), are the next image. The work goes a few images at a time, so that what belongs to
+them stays in the L2 cache: their frames, which are the pixels with the padding around, and their maps, which is
+what the convolution gives and the pooling takes.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from seqdl.kernels.jit import kernel
-from seqdl.kernels.product import VECTOR_BYTES, VECTORS, fill_panels, multiply
+from seqdl.kernels.pooling import Window, max_pool, max_pool_backward
+from seqdl.kernels.product import VECTOR_BYTES, VECTORS, Operand, Panels, Rows, evenly, multiply_rows
 
-LONG = 16  # elements from which on copying a run at once pays
-GROUP = 1 << 16  # elements of the patches that are made at a time; they stay in the L2 cache
-
-
-class Window(NamedTuple):
-    """Where a kernel looks: its size, stride, padding, dilation, and how many positions it takes."""
-
-    height: int
-    width: int
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    rows: int
-    columns: int
+GROUP = 1 << 16  # elements of the maps that are worked on together
 
 
-@kernel
-def place(window, p, i, q, j):  # type: ignore[no-untyped-def]
-    """The pixel that element (i, j) of the kernel sees from position (p, q); it may lie outside."""
-    row = p * window.stride[0] - window.padding[0] + i * window.dilation[0]
-    return row, q * window.stride[1] - window.padding[1] + j * window.dilation[1]
+class Layout(NamedTuple):
+    """Where a convolution finds things in the frames of a group of images. Distances in elements."""
+
+    frames: tuple[int, int, int]  # images of a group, and the (H + 2 padding, (W + 2 padding) C) of each
+    inner: tuple[int, int]  # row and element of a frame where the image begins
+    channels: int
+    maps: tuple[int, int]  # rows and columns of positions in an image
+    positions: np.ndarray  # of all images: where the patch begins
+    lines: np.ndarray  # the same of the first position of each row only
+    step: int  # from one position of a row to the next
+    elements: np.ndarray  # of a patch: how far behind its beginning
+    runs: np.ndarray  # of elements that lie together
+    length: int  # of such a run
 
 
-@kernel
-def gather_patches(x, patches, window, lo, hi):  # type: ignore[no-untyped-def]
-    """patches ((hi - lo) rows columns, height width C): what the kernel sees at each position, zero outside."""
-    height, width, channels = x.shape[1:]
-    run = window.width * channels
-    at = 0
-    for b in range(lo, hi):
-        for p in range(window.rows):
-            for q in range(window.columns):
-                for i in range(window.height):
-                    row, first = place(window, p, i, q, 0)
-                    last = first + (window.width - 1) * window.dilation[1]
-                    target = patches[at, i * run : (i + 1) * run]
-                    whole = window.dilation[1] == 1 and 0 <= row < height and first >= 0 and last < width
-                    if whole and run >= LONG:
-                        pixels = x[b, row].ravel()[first * channels : first * channels + run]
-                        for k in range(run):  # neighbours in the image are neighbours in memory
-                            target[k] = pixels[k]
-                    else:
-                        for j in range(window.width):
-                            column = first + j * window.dilation[1]
-                            inside = 0 <= row < height and 0 <= column < width
-                            for c in range(channels):
-                                target[j * channels + c] = x[b, row, column, c] if inside else 0
-                at += 1
+@lru_cache(64)
+def layout(window: Window, height: int, width: int, channels: int, outputs: int) -> Layout:
+    """Of images (height, width, channels) that become maps of so many outputs."""
+    (top, left), (down, right), (below, beside) = window.padding, window.stride, window.dilation
+    line = (width + 2 * left) * channels
+    frame = (height + 2 * top) * line
+    images = max(1, GROUP // (window.rows * window.columns * outputs))
+    lines = _grid((images, frame), (window.rows, down * line))
+    kernel_rows, pixels = (window.height, below * line), (window.width, beside * channels)
+    whole = beside == 1  # a row of the kernel lies together
+    return Layout(
+        frames=(images, height + 2 * top, line),
+        inner=(top, left * channels),
+        channels=channels,
+        maps=(window.rows, window.columns),
+        positions=np.add.outer(lines, _grid((window.columns, right * channels))).ravel(),
+        lines=lines,
+        step=right * channels,
+        elements=_grid(kernel_rows, pixels, (channels, 1)),
+        runs=_grid(kernel_rows) if whole else _grid(kernel_rows, pixels),
+        length=window.width * channels if whole else channels,
+    )
+
+
+def _grid(*axes: tuple[int, int]) -> np.ndarray:
+    """The sums of multiples of the distances, for axes (count, distance), the last one fastest."""
+    return reduce(np.add.outer, [np.arange(count) * distance for count, distance in axes]).ravel()
 
 
 @kernel
-def scatter_patches(patches, x, window, lo, hi):  # type: ignore[no-untyped-def]
-    """The transpose of gather_patches: x[lo:hi] becomes the sum of what was read from each pixel."""
-    height, width, channels = x.shape[1:]
-    at = 0
-    for b in range(lo, hi):
-        x[b] = 0
-        for p in range(window.rows):
-            for q in range(window.columns):
-                for i in range(window.height):
-                    for j in range(window.width):
-                        row, column = place(window, p, i, q, j)
-                        if 0 <= row < height and 0 <= column < width:
-                            k = (i * window.width + j) * channels
-                            for c in range(channels):
-                                x[b, row, column, c] += patches[at, k + c]
-                at += 1
+def convolve(x, packed, bias, out, where, layout, pool, lo, hi):  # type: ignore[no-untyped-def]
+    """out (B, P, Q, O) = pooled maps, the maps being patches of x @ w + bias; where: see max_pool. Images [lo, hi).
 
-
-@kernel
-def convolve(x, packed, bias, out, window, lo, hi):  # type: ignore[no-untyped-def]
-    """out (B positions, O) = patches of x @ w + bias, with w (height width C, O) packed."""
-    positions, inner = window.rows * window.columns, packed.shape[1]
-    group = max(1, GROUP // (positions * inner))
-    patches = np.empty((group * positions, inner), x.dtype)
-    for first in range(lo, hi, group):
-        last = min(first + group, hi)
-        gather_patches(x, patches, window, first, last)
-        target = out[first * positions : last * positions]
-        multiply(patches[: len(target)], packed, bias, target)
-
-
-@kernel
-def convolve_backward(x, grad, packed, grad_x, grad_weight, window, lo, hi):  # type: ignore[no-untyped-def]
-    """grad_weight (height width C, O) += patches' @ grad; grad_x, unless it is empty, from grad @ w'.
-
-    grad (B positions, O): gradient of the output    packed: w' (O, height width C)
+    x (B, H, W C)    packed: w (height width C, O)    bias (O,)
     """
-    positions, inner, outputs = window.rows * window.columns, len(grad_weight), grad.shape[1]
-    group = max(1, GROUP // (positions * inner))
-    patches = np.empty((group * positions, inner), x.dtype)
-    width = VECTORS * VECTOR_BYTES // x.itemsize
-    panels = np.empty((-(-outputs // width), group * positions, width), x.dtype)
-    nothing = np.zeros((1, inner), x.dtype)
+    size, outputs, (rows, columns), (group, height, line) = x.itemsize, out.shape[3], layout.maps, layout.frames
+    group = min(group, max(hi - lo, 1))
+    frames, maps = np.empty((group, height, line), x.dtype), np.empty((group, rows, columns, outputs), x.dtype)
+    same, each = evenly(group * rows * columns, 0), evenly(group * rows * columns, outputs)
+    panels = Panels(packed.ctypes.data, packed.strides[0] // size, packed.strides[1] // size)
     for first in range(lo, hi, group):
         last = min(first + group, hi)
-        source = grad[first * positions : last * positions]
-        here, there = patches[: len(source)], panels[:, : len(source)]
-        gather_patches(x, here, window, first, last)
-        fill_panels(source, there)
-        multiply(here.T, there, grad_weight, grad_weight)
+        fill_frames(x[first:last], frames, layout)
+        patches = Operand(frames.ctypes.data, layout.positions, layout.runs, layout.length, 1)
+        start, result = Rows(bias.ctypes.data, same), Rows(maps.ctypes.data, each)
+        count = (last - first) * rows * columns
+        multiply_rows(patches, panels, start, result, count, outputs, size, x.dtype.type(0))
+        max_pool(maps[: last - first], out[first:last], where[first:last], pool)
+
+
+@kernel
+def convolve_backward(x, grad, where, packed, grad_x, grad_sum, layout, pool, lo, hi):  # type: ignore[no-untyped-def]
+    """Gradients: grad_sum (height width C + 1, O) of w and of the bias, grad_x (B, H, W C), unless empty, of x.
+
+    grad (B, P, Q, O): of the output    packed: w' of each element of the kernel, (height width O, C)
+    Of the images [lo, hi).
+    """
+    outputs, (rows, columns), (group, height, line) = grad.shape[3], layout.maps, layout.frames
+    group = min(group, max(hi - lo, 1))
+    frames = np.empty((group, height, line), x.dtype)
+    beyond = -(-VECTORS * VECTOR_BYTES // (rows * columns * outputs * x.itemsize))  # weight_gradient may read there
+    maps = np.empty((group + beyond, rows, columns, outputs), x.dtype)
+    grad_weight, grad_bias, nothing = grad_sum[:-1], grad_sum[-1], np.zeros((1, outputs), x.dtype)
+    sum_pixels(grad[lo:hi], grad_bias)  # each goes to one pixel of the maps: the same sum, with fewer terms
+    for first in range(lo, hi, group):
+        last = min(first + group, hi)
+        max_pool_backward(grad[first:last], where[first:last], maps[: last - first], pool)
+        fill_frames(x[first:last], frames, layout)
+        weight_gradient(frames, maps, nothing if first == lo else grad_weight, grad_weight, layout, last - first)
         if grad_x.size > 0:
-            multiply(source, packed, nothing, here)
-            scatter_patches(here, grad_x, window, first, last)
+            image_gradient(maps, packed, frames, layout, last - first)
+            empty_frames(frames, grad_x[first:last], layout)
 
 
 @kernel
-def max_pool(x, out, where, window, lo, hi):  # type: ignore[no-untyped-def]
-    """out (B, rows, columns, C): the largest value in each window; where: which of its places that was.
+def sum_pixels(maps, total):  # type: ignore[no-untyped-def]
+    """total (O,) = sum of maps (b, P, Q, O) over all images and positions."""
+    line = np.zeros(maps.shape[2] * len(total), maps.dtype)  # a row of positions at a time: few long loops
+    for image in maps:
+        for row in image:
+            values = row.ravel()
+            for k in range(len(values)):
+                line[k] += values[k]
+    for o in range(len(total)):
+        total[o] = 0
+    for q in range(maps.shape[2]):
+        values = line[q * len(total) : (q + 1) * len(total)]
+        for o in range(len(total)):
+            total[o] += values[o]
 
-    Places are counted row by row; the first of equal ones counts, and a NaN counts as largest.
+
+@kernel
+def weight_gradient(frames, maps, start, grad_weight, layout, images):  # type: ignore[no-untyped-def]
+    """grad_weight (height width C, O) = start + patches' @ maps (images P Q, O). start: as in multiply.
+
+    The maps are read as panels, in whole vectors, so there must be memory as wide as a panel behind the last one.
     """
-    height, width, channels = x.shape[1:]
-    for b in range(lo, hi):
-        for p in range(window.rows):
-            for q in range(window.columns):
-                best, at = out[b, p, q], where[b, p, q]
-                best[:] = -np.inf
-                at[:] = -1
-                for k in range(window.height * window.width):
-                    row, column = place(window, p, k // window.width, q, k % window.width)
-                    if 0 <= row < height and 0 <= column < width:
-                        values = x[b, row, column]
-                        for c in range(channels):
-                            larger = (values[c] > best[c]) | (values[c] != values[c]) | (at[c] < 0)
-                            best[c] = values[c] if larger else best[c]
-                            at[c] = k if larger else at[c]
+    size, (inner, outputs), (rows, columns) = maps.itemsize, grad_weight.shape, layout.maps
+    turned = Operand(frames.ctypes.data, layout.elements, layout.lines[: images * rows], columns, layout.step)
+    panels = Panels(maps.ctypes.data, VECTORS * VECTOR_BYTES // size, outputs)
+    begin = Rows(start.ctypes.data, evenly(inner, outputs if len(start) > 1 else 0))
+    total = Rows(grad_weight.ctypes.data, evenly(inner, outputs))
+    multiply_rows(turned, panels, begin, total, inner, outputs, size, maps.dtype.type(0))
 
 
 @kernel
-def max_pool_backward(grad, where, grad_x, window, lo, hi):  # type: ignore[no-untyped-def]
-    """grad_x (B, H, W, C): each gradient goes to the pixel that won its window."""
-    height, width, channels = grad_x.shape[1:]
-    for b in range(lo, hi):
-        grad_x[b] = 0
-        for p in range(window.rows):
-            for q in range(window.columns):
-                upstream, at = grad[b, p, q], where[b, p, q]
-                for k in range(window.height * window.width):
-                    row, column = place(window, p, k // window.width, q, k % window.width)
-                    if 0 <= row < height and 0 <= column < width:
-                        target = grad_x[b, row, column]
-                        for c in range(channels):
-                            target[c] += upstream[c] if at[c] == k else 0
+def image_gradient(maps, packed, frames, layout, images):  # type: ignore[no-untyped-def]
+    """frames = the sum of maps @ w' over the elements of the kernel, each added where that element looked."""
+    size, outputs, (rows, columns) = maps.itemsize, maps.shape[3], layout.maps
+    channels = layout.channels
+    for frame in frames:
+        for line in frame:
+            for k in range(len(line)):
+                line[k] = 0
+    count = images * rows * columns
+    gradient = Operand(maps.ctypes.data, evenly(count, outputs), evenly(1, 0), outputs, 1)
+    for n in range(len(layout.elements) // channels):
+        part = packed.ctypes.data + n * outputs * packed.strides[1]
+        panels = Panels(part, packed.strides[0] // size, packed.strides[1] // size)
+        total = Rows(frames.ctypes.data + layout.elements[n * channels] * size, layout.positions)
+        multiply_rows(gradient, panels, total, total, count, channels, size, maps.dtype.type(0))
+
+
+@kernel
+def fill_frames(x, frames, layout):  # type: ignore[no-untyped-def]
+    """Images (b, H, W C) into the first b frames, zeros around them."""
+    top, left = layout.inner
+    for b in range(len(x)):
+        for line in frames[b]:
+            for k in range(len(line)):
+                line[k] = 0
+        for row in range(x.shape[1]):
+            source, target = x[b, row], frames[b, top + row, left:]
+            for k in range(len(source)):
+                target[k] = source[k]
+
+
+@kernel
+def empty_frames(frames, x, layout):  # type: ignore[no-untyped-def]
+    """Images (b, H, W C) out of the first b frames."""
+    top, left = layout.inner
+    for b in range(len(x)):
+        for row in range(x.shape[1]):
+            source, target = frames[b, top + row, left:], x[b, row]
+            for k in range(len(target)):
+                target[k] = source[k]

@@ -11,17 +11,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import binding, ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
 from seqdl.kernels.jit import kernel
+from seqdl.kernels.vectors import AVX2, AVX512, INDEX, VECTOR_BYTES, Code
 
-_FEATURES = binding.get_host_cpu_features()
-_AVX512, _AVX2 = (bool(_FEATURES.get(name)) for name in ("avx512f", "avx2"))
-VECTOR_BYTES = 64 if _AVX512 else 32 if _AVX2 else 16
 VECTORS = 4  # side by side in a panel
-ROWS = 3 if _AVX2 and not _AVX512 else 4  # in a tile; 4 x 4 accumulators want more than 16 registers
+ROWS = 3 if AVX2 and not AVX512 else 4  # in a tile; 4 x 4 accumulators want more than 16 registers
+NARROW_ROWS = 2 * ROWS  # of a tile of half the width, for the last columns
 
 BLOCK = 32 * ROWS  # rows that see all panels before the next ones do
 INNER = 512  # a longer inner dimension is cut: of a transposed operand these rows stay in the cache
@@ -73,14 +71,13 @@ def fill_panels(weight, packed):  # type: ignore[no-untyped-def]
 
 
 class Operand(NamedTuple):
-    """The left side of a product: rows that consist of runs. Addresses in bytes, distances in elements."""
+    """The left side of a product: rows that lie anywhere and consist of runs. Distances in elements."""
 
     data: int  # address
-    rows_at: int  # address of an int64 for each row, how far it lies behind `data`
-    runs: int  # in a row
-    run: int  # from one to the next
-    length: int  # elements in a run
-    step: int  # from one to the next
+    rows_at: np.ndarray  # int64: how far each row lies behind `data`
+    runs_at: np.ndarray  # int64: how far each run of a row lies behind the row
+    length: int  # of a run, in elements
+    step: int  # from one element to the next
 
 
 class Panels(NamedTuple):
@@ -92,104 +89,58 @@ class Panels(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A matrix with dense rows. As the start of a product it may be a single row, 0 apart from the next."""
+    """Dense rows that lie anywhere. As the start of a product all may be the same one."""
 
-    data: int
-    row: int
+    data: int  # address
+    rows_at: np.ndarray  # int64: how far each row lies behind `data`
 
 
-def _tile(rows: int) -> Any:
-    """An intrinsic that computes a tile of c = start + a @ panel.
+def _tile(rows: int, width: int) -> Any:
+    """An intrinsic that computes a tile of c = start + a @ panel, so many rows and vectors.
 
-    Written in LLVM's vector types, as no loop in Python keeps its accumulators in registers. Arguments: the fields
-    of an Operand, the address of a panel and the distance between its rows, the fields of the Rows of start and c,
-    how many columns of these two there are (more than a panel's are not touched), and a number that only tells
-    the type.
+    Arguments: the fields of an Operand (tables as addresses, and how many runs there are), the address of a panel
+    and the distance between its rows, the fields of the Rows of start and c, how many columns of these two there are
+    (more than the tile's are not touched), and a number that only tells the type.
     """
 
     @intrinsic
-    def tile(typingctx, a, rows_at, runs, run, length, step, panel, panel_row, start, start_row, c, c_row, left, like):  # type: ignore[no-untyped-def]
+    def tile(typingctx, a, a_at, runs_at, runs, length, step, panel, panel_row, start, start_at, c, c_at, left, like):  # type: ignore[no-untyped-def]
         lanes = VECTOR_BYTES * 8 // like.bitwidth
 
         def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            scalar, index = context.get_value_type(like), ir.IntType(64)
-            vector = ir.VectorType(scalar, lanes)
-            bits, mask, align = f"v{lanes}f{like.bitwidth}", ir.VectorType(ir.IntType(1), lanes), ir.IntType(32)
-            some = ir.Constant(ir.IntType(32), like.bitwidth // 8)
+            code, scalar = Code(builder, lanes), context.get_value_type(like)
+            a, a_at, runs_at, runs, length, step, panel, panel_row, start, start_at, c, c_at, left, _ = arguments
+            a, panel, start, c = (code.pointer(address, scalar) for address in (a, panel, start, c))
+            a_at, runs_at, start_at, c_at = (code.pointer(table, INDEX) for table in (a_at, runs_at, start_at, c_at))
 
-            def function(name, result, *operands):  # type: ignore[no-untyped-def]
-                return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, operands), name)
-
-            fma = function(f"llvm.fma.{bits}", vector, vector, vector, vector)
-            fetch = function(f"llvm.masked.load.{bits}.p0", vector, vector.as_pointer(), align, mask, vector)
-            put = function(f"llvm.masked.store.{bits}.p0", ir.VoidType(), vector, vector.as_pointer(), align, mask)
-            a, rows_at, runs, run, length, step, panel, panel_row, start, start_row, c, c_row, left, _ = arguments
-            a, panel, start, c = (builder.inttoptr(x, scalar.as_pointer()) for x in (a, panel, start, c))
-            rows_at = builder.inttoptr(rows_at, index.as_pointer())
-
-            def at(pointer, offset):  # type: ignore[no-untyped-def]
-                return builder.gep(pointer, [offset if isinstance(offset, ir.Value) else index(offset)])
+            def rows_of(pointer, table):  # type: ignore[no-untyped-def]
+                return [code.at(pointer, builder.load(code.at(table, r))) for r in range(rows)]
 
             def vectors(pointer):  # type: ignore[no-untyped-def]
-                return [builder.bitcast(at(pointer, lanes * v), vector.as_pointer()) for v in range(VECTORS)]
+                return [code.at(pointer, lanes * v) for v in range(width)]
 
-            def rows_of(pointer, distance):  # type: ignore[no-untyped-def]
-                return [v for r in range(rows) for v in vectors(at(pointer, builder.mul(distance, index(r))))]
-
-            def load(pointer):  # type: ignore[no-untyped-def]
-                value = builder.load(pointer)
-                value.align = like.bitwidth // 8
-                return value
-
-            def splat(value):  # type: ignore[no-untyped-def]
-                none = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
-                first = builder.insert_element(none, value, ir.IntType(32)(0))
-                return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None))
-
-            def inside(v):  # type: ignore[no-untyped-def]
-                """Which lanes of a panel's vector v are columns that there are."""
-                numbers = ir.Constant(ir.VectorType(index, lanes), [lanes * v + lane for lane in range(lanes)])
-                return builder.icmp_signed("<", numbers, splat(left))
-
-            def loop(name, count, values, body):  # type: ignore[no-untyped-def]
-                """values = body(n, values) for each n below count; returns the last ones."""
-                before = builder.block
-                top, inside, after = (builder.append_basic_block(f"{name}.{part}") for part in ("top", "in", "end"))
-                builder.branch(top)
-                builder.position_at_end(top)
-                phis = [builder.phi(value.type) for value in [index(0), *values]]
-                builder.cbranch(builder.icmp_signed("<", phis[0], count), inside, after)
-                builder.position_at_end(inside)
-                following = [builder.add(phis[0], index(1)), *body(*phis)]
-                for phi, first, later in zip(phis, [index(0), *values], following, strict=True):
-                    phi.add_incoming(first, before)
-                    phi.add_incoming(later, builder.block)
-                builder.branch(top)
-                builder.position_at_end(after)
-                return phis[1:]
-
-            a_rows = [at(a, builder.load(at(rows_at, r))) for r in range(rows)]
+            a_rows = rows_of(a, a_at)
 
             def one_run(n, weights, *sums):  # type: ignore[no-untyped-def]
-                heads = [at(pointer, builder.mul(n, run)) for pointer in a_rows]
+                here = builder.load(code.at(runs_at, n))
+                heads = [code.at(row, here) for row in a_rows]
 
                 def one_step(k, weights, *sums):  # type: ignore[no-untyped-def]
-                    values = [splat(builder.load(at(pointer, builder.mul(k, step)))) for pointer in heads]
-                    loaded = [load(pointer) for pointer in vectors(weights)]
+                    values = [code.splat(builder.load(code.at(head, builder.mul(k, step)))) for head in heads]
+                    loaded = [code.load(pointer) for pointer in vectors(weights)]
                     pairs = [(value, weight) for value in values for weight in loaded]
-                    products = [builder.call(fma, [*pair, total]) for pair, total in zip(pairs, sums, strict=True)]
-                    return [at(weights, panel_row), *products]
+                    products = [code.fma(*pair, total) for pair, total in zip(pairs, sums, strict=True)]
+                    return [code.at(weights, panel_row), *products]
 
-                return loop("step", length, [weights, *sums], one_step)
+                return code.loop("step", length, [weights, *sums], one_step)
 
-            masks = [inside(v) for v in range(VECTORS)] * rows
-            begin = [
-                builder.call(fetch, [pointer, some, mask, ir.Constant(vector, None)])
-                for pointer, mask in zip(rows_of(start, start_row), masks, strict=True)
-            ]
-            sums = loop("run", runs, [panel, *begin], one_run)[1:]
-            for value, pointer, mask in zip(sums, rows_of(c, c_row), masks, strict=True):
-                builder.call(put, [value, pointer, some, mask])
+            masks = [code.below(left, lanes * v) for v in range(width)] * rows
+            starts = [pointer for row in rows_of(start, start_at) for pointer in vectors(row)]
+            begin = [code.load_some(pointer, mask) for pointer, mask in zip(starts, masks, strict=True)]
+            sums = code.loop("run", runs, [panel, *begin], one_run)[1:]
+            results = [pointer for row in rows_of(c, c_at) for pointer in vectors(row)]
+            for value, pointer, mask in zip(sums, results, masks, strict=True):
+                code.store_some(value, pointer, mask)
             return context.get_dummy_value()
 
         return types.void(*[types.intp] * 13, like), codegen
@@ -197,7 +148,8 @@ def _tile(rows: int) -> Any:
     return tile
 
 
-tile_of_many, tile_of_one = _tile(ROWS), _tile(1)
+tile_of_many, tile_of_one = _tile(ROWS, VECTORS), _tile(1, VECTORS)
+narrow_tile_of_many, narrow_tile_of_one = _tile(NARROW_ROWS, VECTORS // 2), _tile(1, VECTORS // 2)
 
 
 @kernel
@@ -206,18 +158,25 @@ def multiply(a, packed, start, c):  # type: ignore[no-untyped-def]
 
     start: one row (1, N) for all, or (M, N); it may be c itself.
     """
-    size = c.itemsize
-    rows_at = np.empty(min(len(c), BLOCK), np.int64)
-    for m in range(len(rows_at)):
-        rows_at[m] = m * (a.strides[0] // size)
-    panels = Panels(packed.ctypes.data, packed.strides[0] // size, packed.strides[1] // size)
+    size, rows = c.itemsize, min(len(c), BLOCK)
     start_row = start.strides[0] if len(start) > 1 else 0
+    a_rows, start_rows = evenly(rows, a.strides[0] // size), evenly(rows, start_row // size)
+    c_rows, whole = evenly(rows, c.strides[0] // size), evenly(1, 0)
+    panels = Panels(packed.ctypes.data, packed.strides[0] // size, packed.strides[1] // size)
     for m in range(0, len(c), BLOCK):  # so that these rows stay in the cache while all panels pass
-        here = a.ctypes.data + m * a.strides[0]
-        operand = Operand(here, rows_at.ctypes.data, 1, 0, packed.shape[1], a.strides[1] // size)
-        begin = Rows(start.ctypes.data + m * start_row, start_row // size)
-        result = Rows(c.ctypes.data + m * c.strides[0], c.strides[0] // size)
+        operand = Operand(a.ctypes.data + m * a.strides[0], a_rows, whole, packed.shape[1], a.strides[1] // size)
+        begin = Rows(start.ctypes.data + m * start_row, start_rows)
+        result = Rows(c.ctypes.data + m * c.strides[0], c_rows)
         multiply_rows(operand, panels, begin, result, min(BLOCK, len(c) - m), c.shape[1], size, c.dtype.type(0))
+
+
+@kernel
+def evenly(count, distance):  # type: ignore[no-untyped-def]
+    """A table of so many rows, or runs, that lie as far apart."""
+    table = np.empty(count, np.int64)
+    for n in range(count):
+        table[n] = n * distance
+    return table
 
 
 @kernel
@@ -228,19 +187,27 @@ def multiply_rows(a, panels, start, c, rows, columns, size, zero):  # type: igno
     zero only tells the type.
     """
     width = VECTORS * VECTOR_BYTES // size
+    a_at, start_at, c_at = a.rows_at.ctypes.data, start.rows_at.ctypes.data, c.rows_at.ctypes.data
     for first in range(0, columns, width):
-        panel = panels.data + first // width * panels.panel * size
+        left, behind = columns - first, first * size
+        narrow = left <= width // 2
+        right = (panels.data + first // width * panels.panel * size, panels.row)
         m = 0
         while m < rows:
-            operand = (a.data, a.rows_at + 8 * m, a.runs, a.run, a.length, a.step)
-            begin = start.data + (m * start.row + first) * size
-            result = c.data + (m * c.row + first) * size
-            left = columns - first
-            if m + ROWS <= rows:
-                tile_of_many(*operand, panel, panels.row, begin, start.row, result, c.row, left, zero)
+            row = 8 * m  # bytes of the tables
+            operand = (a.data, a_at + row, a.runs_at.ctypes.data, len(a.runs_at), a.length, a.step)
+            ends = (start.data + behind, start_at + row, c.data + behind, c_at + row, left, zero)
+            if narrow and m + NARROW_ROWS <= rows:
+                narrow_tile_of_many(*operand, *right, *ends)
+                m += NARROW_ROWS
+            elif narrow:
+                narrow_tile_of_one(*operand, *right, *ends)
+                m += 1
+            elif m + ROWS <= rows:
+                tile_of_many(*operand, *right, *ends)
                 m += ROWS
             else:
-                tile_of_one(*operand, panel, panels.row, begin, start.row, result, c.row, left, zero)
+                tile_of_one(*operand, *right, *ends)
                 m += 1
 
 

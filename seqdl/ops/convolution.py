@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from seqdl import parallel
 from seqdl.kernels import convolution as kernels
+from seqdl.kernels import pooling
+from seqdl.kernels.pooling import Window
 from seqdl.kernels.product import pack
 from seqdl.ops.registry import operation
 
 Array = np.ndarray
 Pair = int | tuple[int, int]
-BLOCKS = 8  # of a batch of images; fixed, because the weights' gradient is summed block by block
+BLOCKS = 8  # of a batch of images, at most; fixed, because the weights' gradient is summed block by block
+POSITIONS = 256  # at least, in a block: adding up a block's sum of its own should cost little beside it
 
 
 @operation("(B, C, H, W), (O, C, kh, kw), (O,)? -> (B, O, OH, OW)")
@@ -25,6 +29,7 @@ def conv2d(
     stride: Pair = 1,
     padding: Pair = 0,
     dilation: Pair = 1,
+    pool: Mapping[str, Any] | None = None,
     needs: tuple[bool, ...],
 ) -> Any:
     """Cross-correlation, as torch.nn.functional.conv2d with groups=1.
@@ -36,60 +41,84 @@ def conv2d(
     outputs, channels, kh, kw = weight.shape
     steps, border, spread = pair(stride), pair(padding), pair(dilation)
     rows, columns = _output_size(x.shape, weight.shape, steps, border, spread)
-    window = kernels.Window(kh, kw, steps, border, spread, rows, columns)
+    window = Window(kh, kw, steps, border, spread, rows, columns)
+    behind = pool_window((rows, columns), **(pool or {"kernel_size": 1}))
+    layout = kernels.layout(window, *x.shape[2:], channels, outputs)
     images = _channels_last(x)
+    lines = images.reshape(len(x), x.shape[2], x.shape[3] * channels)
+    added = np.zeros(outputs, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    out = np.empty((len(x), behind.rows, behind.columns, outputs), x.dtype)
+    where = _winners(out, behind, any(needs))
     flat = weight.transpose(2, 3, 1, 0).reshape(-1, outputs)
-    added = np.zeros((1, outputs), x.dtype) if bias is None else bias[None]
-    out = np.empty((len(x) * rows * columns, outputs), x.dtype)
     packed = pack(flat)
-    blocks = parallel.split(len(x), BLOCKS)
-    parallel.run(lambda lo, hi: kernels.convolve(images, packed, added, out, window, lo, hi), blocks)
+    blocks = parallel.split(len(x), min(BLOCKS, len(x) * rows * columns // POSITIONS))
+    parallel.run(lambda lo, hi: kernels.convolve(lines, packed, added, out, where, layout, behind, lo, hi), blocks)
 
     def backward(g: Array) -> tuple[Array | None, ...]:
-        g = _channels_last(g).reshape(out.shape)
-        grad_x = np.empty(images.shape if needs[0] else (0, 0, 0, 0), x.dtype)
-        parts = np.zeros((len(blocks), *flat.shape), x.dtype)  # a sum of its own for each block, whatever thread
-        turned = pack(flat.T)
+        g = _channels_last(g)
+        grad_x = np.empty(lines.shape if needs[0] else (0, 0, 0), x.dtype)
+        parts = np.empty((len(blocks), len(flat) + 1, outputs), x.dtype)  # a sum for each block, whatever thread
+        turned = pack(weight.transpose(2, 3, 0, 1).reshape(-1, channels))
 
         def share(lo: int, hi: int) -> None:
             part = parts[blocks.index((lo, hi))]
-            kernels.convolve_backward(images, g, turned, grad_x, part, window, lo, hi)
+            kernels.convolve_backward(lines, g, where, turned, grad_x, part, layout, behind, lo, hi)
 
         parallel.run(share, blocks)
-        grad_weight = parts.sum(axis=0).reshape(kh, kw, channels, outputs).transpose(3, 2, 0, 1)
-        return _channels_first(grad_x) if needs[0] else None, grad_weight, g.sum(axis=0)
+        total = parts.sum(axis=0)
+        grad_weight = total[:-1].reshape(kh, kw, channels, outputs).transpose(3, 2, 0, 1)
+        return _channels_first(grad_x.reshape(images.shape)) if needs[0] else None, grad_weight, total[-1]
 
-    return _channels_first(out.reshape(len(x), rows, columns, outputs)), backward
+    return _channels_first(out), backward
 
 
 @operation("(B, C, H, W) -> (B, C, OH, OW)")
 def max_pool2d(
-    x: Array, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, ceil_mode: bool = False
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    ceil_mode: bool = False,
+    *,
+    needs: tuple[bool, ...],
 ) -> Any:
     """Largest value of each window, as torch.nn.functional.max_pool2d; stride defaults to kernel_size.
 
     ceil_mode rounds the output's size up, so that pixels at the right and lower edge are not lost; a window
     that would begin in the padding behind the image is left out.
     """
-    size, border = pair(kernel_size), pair(padding)
-    steps = size if stride is None else pair(stride)
-    if 2 * border[0] > size[0] or 2 * border[1] > size[1]:
-        raise ValueError(f"max_pool2d: padding {border} is more than half of the kernel {size}")
     images = _channels_last(x)
-    rows, columns = (_pooled(*axis, ceil_mode) for axis in zip(x.shape[2:], size, steps, border, strict=True))
-    window = kernels.Window(*size, steps, border, (1, 1), rows, columns)
-    out = np.empty((len(x), rows, columns, x.shape[1]), x.dtype)
-    where = np.empty(out.shape, np.int32)
+    window = pool_window(x.shape[2:], kernel_size, stride, padding, ceil_mode)
+    out = np.empty((len(x), window.rows, window.columns, x.shape[1]), x.dtype)
+    where = _winners(out, window, needs[0])
     blocks = parallel.batch_blocks(len(x))
-    parallel.run(lambda lo, hi: kernels.max_pool(images, out, where, window, lo, hi), blocks)
+    parallel.run(lambda lo, hi: pooling.max_pool(images[lo:hi], out[lo:hi], where[lo:hi], window), blocks)
 
     def backward(g: Array) -> tuple[Array]:
         g = _channels_last(g)
         grad_x = np.empty(images.shape, x.dtype)
-        parallel.run(lambda lo, hi: kernels.max_pool_backward(g, where, grad_x, window, lo, hi), blocks)
+        parallel.run(lambda lo, hi: pooling.max_pool_backward(g[lo:hi], where[lo:hi], grad_x[lo:hi], window), blocks)
         return (_channels_first(grad_x),)
 
     return _channels_first(out), backward
+
+
+def pool_window(
+    image: tuple[int, ...], kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, ceil_mode: bool = False
+) -> Window:
+    """The window of max_pool2d's arguments over images of (H, W)."""
+    size, border = pair(kernel_size), pair(padding)
+    steps = size if stride is None else pair(stride)
+    if 2 * border[0] > size[0] or 2 * border[1] > size[1]:
+        raise ValueError(f"max_pool2d: padding {border} is more than half of the kernel {size}")
+    rows, columns = (_pooled(*axis, ceil_mode) for axis in zip(image, size, steps, border, strict=True))
+    return Window(*size, steps, border, (1, 1), rows, columns)
+
+
+def _winners(out: Array, window: Window, needed: bool) -> Array:
+    """Room for the place that won each window, in as few bytes as count the places; none if nothing is needed."""
+    places = np.min_scalar_type(window.height * window.width - 1)
+    return np.empty(out.shape if needed else (0,) * out.ndim, places)
 
 
 def _channels_last(x: Array) -> Array:
