@@ -5,10 +5,10 @@
 A step writes CHARACTERS characters, each by the network's step and the choice of a symbol. "greedy" takes the
 likeliest: the texts must then be equal, which is checked (of 64 streams, the first). "sampled" draws from the
 softmax, as each library does it, and is not checked. One stream computes on one thread, 64 streams on all. Same
-weights (a file) for all, float32.
+weights (a file) for all, float32 but for "int8".
 
-- seqdl: CharModel.generate, with all that a user gets (UTF-8, log-probabilities); for 64 streams its network, one
-  step a call.
+- seqdl: CharModel.generate, for 64 streams generate_many, with all that a user gets (UTF-8, log-probabilities).
+  "int8": with the weights of an int8 file, a quarter of the bytes; as it writes other texts, it is not checked.
 - PyTorch: under inference_mode. "mv", "mm": written by hand with torch.addmv, or torch.addmm over weights
   transposed beforehand, the first layer's input a row of a table. "cells": nn.LSTMCell or nn.GRUCell. nn.LSTM
   step by step is left out: performance.md has it at 144 characters/s on 2x512, as it repacks its weights.
@@ -87,8 +87,8 @@ def numpy_choice(config: Config) -> Callable[[Any], Any]:
     return choose
 
 
-def ours(config: Config) -> Step:
-    from seqdl import no_grad, parallel
+def ours(config: Config, quantised: str = "float32") -> Step:
+    from seqdl import parallel
     from seqdl.text import CharModel, SamplingOptions
     from seqdl.text.network import CharNetwork
     from seqdl.text.vocabulary import CharVocabulary
@@ -97,27 +97,16 @@ def ours(config: Config) -> Step:
     network = CharNetwork(SYMBOLS, config["cell"], config["hidden"], config["layers"])
     network.load_state_dict(measure.load(config))
     network.eval()
-    batch = config["batch"]
-    if batch > 1:
-
-        def start() -> Advance:
-            state = network.zero_state(batch)
-
-            def advance(symbols: Any) -> Any:
-                nonlocal state
-                with no_grad():
-                    logits, state = network(symbols[None], state)
-                return logits.data
-
-            return advance
-
-        return writer(config, start, numpy_choice(config), np.full(batch, FIRST))
     vocabulary = CharVocabulary("".join(chr(ord("0") + n) for n in range(SYMBOLS - 1)))
-    model, prompt = CharModel(network, vocabulary), vocabulary.decode([FIRST])
+    model, prompt = CharModel(network, vocabulary, {"quantised": quantised}), vocabulary.decode([FIRST])
     options = SamplingOptions(temperature=1.0 if config["sampled"] else 0.0)
+    batch = config["batch"]
 
     def step() -> float:
-        pieces = list(model.generate(prompt, CHARACTERS, seed=0, options=options))
+        if batch == 1:
+            pieces = list(model.generate(prompt, CHARACTERS, seed=0, options=options))
+        else:
+            pieces = model.generate_many([prompt] * batch, CHARACTERS, seeds=range(batch), options=options)[:1]
         return 1.0 if config["sampled"] else fingerprint([symbol for piece in pieces for symbol in piece.symbols])
 
     return step
@@ -347,6 +336,7 @@ def operator_graph(config: Config, w: dict[str, np.ndarray]) -> bytes:
 
 CONTENDERS = {
     "seqdl": ours,
+    "seqdl int8": lambda config: ours(config, quantised="int8"),
     "PyTorch mv": lambda config: torch_by_hand(config, matrix_vector=True),
     "PyTorch mm": lambda config: torch_by_hand(config, matrix_vector=False),
     "PyTorch cells": torch_cells,
@@ -373,7 +363,7 @@ def bench(options: Options) -> None:
         alone = case.config["batch"] == 1
         threads = 1 if alone else options.threads[-1]
         contenders = [name for name in CONTENDERS if alone or name != "PyTorch mv"]
-        results = measure.compare(__file__, case, contenders, ["seqdl"], threads, options)
+        results = measure.compare(__file__, case, contenders, ["seqdl", "seqdl int8"], threads, options)
         ledger.peer_failures(results, case)
         rows.append(row(case, threads, results, ledger))
     head = ["characters/s", "threads", *CONTENDERS, "over the best peer", "seqdl reads weights at GB/s", "of the limit"]

@@ -27,8 +27,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "data")]
 
 from seqdl import Tensor, no_grad, ops, parallel  # noqa: E402
 from seqdl.kernels import activation, embedding, generation, optimiser, pooling, product, recurrent  # noqa: E402
-from seqdl.text.model import pack as pack_network  # noqa: E402
 from seqdl.text.network import CharNetwork  # noqa: E402
+from seqdl.text.streams import Streams  # noqa: E402
+from seqdl.text.streams import pack as pack_network  # noqa: E402
 
 NEITHER = 0.4  # below this share a kernel waits for its own instructions: scalar code, latency, calls
 TANH_FLOPS = 20  # of the rational: 8 multiply-adds, a division, the clamps
@@ -174,14 +175,12 @@ def images() -> Iterator[Kernel]:
 def writing() -> Iterator[Kernel]:
     for cell, layers, hidden in (("lstm", 2, 128), ("lstm", 2, 512), ("gru", 3, 256), ("gru", 1, 512)):
         weights = pack_network(CharNetwork(65, cell, hidden, layers).eval())
-        h = np.zeros((layers, hidden), np.float32)
-        c = np.zeros((layers if cell == "lstm" else 0, hidden), np.float32)
-        logits = np.empty((1, 65), np.float32)
+        state = Streams.fresh(weights, cell == "lstm", 1, 0).state
         read = size(weights.weight_hh, weights.weight_ih[1:], weights.decoder)
-        gates = weights.bias_hh.shape[1] // hidden
+        gates, symbols = 4 if cell == "lstm" else 3, np.full(1, 7)
 
-        def work(weights: Any = weights, h: Any = h, c: Any = c, logits: Any = logits) -> None:
-            generation.advance(weights, 7, h, c, logits)
+        def work(weights: Any = weights, state: Any = state, symbols: Any = symbols) -> None:
+            generation.advance(weights, state, symbols, 0, 1)
 
         flops = read / 2 + layers * hidden * TANH_FLOPS * (gates + 1 if cell == "lstm" else gates)
         yield Kernel("advance (one symbol)", f"{cell.upper()} {layers}x{hidden}", work, flops, read)

@@ -20,7 +20,8 @@ def warm_up() -> tuple[int, int]:
             logits, _ = network(np.zeros((2, 1), np.int64), network.zero_state(1))
             ops.cross_entropy(logits, np.zeros(2, np.int64)).backward()
             optimiser.step()
-        list(CharModel(network.eval(), ByteVocabulary()).generate("a", 2, seed=0))
+        for scheme in ("float32", "int8"):
+            list(CharModel(network.eval(), ByteVocabulary(), {"quantised": scheme}).generate("a", 2, seed=0))
     image = Tensor(np.zeros((1, 1, 4, 4), np.float32), requires_grad=True)
     nn.GELU()(nn.MaxPool2d(2)(nn.Conv2d(1, 1, 3)(image))).sum().backward()
     stats = [kernel.stats for kernel in KERNELS]

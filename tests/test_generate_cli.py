@@ -198,6 +198,25 @@ def test_score_adds_up(model_file, corpus) -> None:
     assert f"{document['bits_per_byte']:.4f}" in shown
 
 
+# --count
+
+
+def test_count_writes_the_texts_that_each_seed_gives_alone(generate, model_file) -> None:
+    options = ["In line", "-n", 40, "--temp", 0.7]
+    alone = [generate(*options, "-s", seed) for seed in (5, 6, 7)]
+    together = run("generate", "text", *options, "-s", 5, "--count", 3, "--model", model_file)
+    assert together.stdout == "".join(f"=== seed {s} ===\n{text}" for s, text in zip((5, 6, 7), alone, strict=True))
+    assert together.stderr == "seqdl: seeds 5 to 7\n"
+
+
+def test_count_with_json_writes_a_document_a_line(generate) -> None:
+    options = ["In line", "-n", 30, "--json", "--stop", "dog"]
+    alone = [json.loads(generate(*options, "-s", seed)) for seed in range(300)]
+    lines = generate(*options, "-s", 0, "-c", 300).splitlines()
+    together = [json.loads(line) for line in lines]
+    assert [d | {"seconds": 0} for d in together] == [d | {"seconds": 0} for d in alone]
+
+
 # UTF-8
 
 

@@ -11,9 +11,25 @@ import pytest
 from scipy.special import erf
 
 from seqdl import Tensor, ops
-from seqdl.kernels import activation, convolution, embedding, optimiser, pooling, product, recurrent
+from seqdl.kernels import (
+    activation,
+    convolution,
+    embedding,
+    generation,
+    optimiser,
+    pooling,
+    product,
+    quantised,
+    recurrent,
+    sampling,
+    vector,
+)
 from seqdl.kernels.jit import KERNELS, OPTIONS
+from seqdl.modelfile import quantise_rows
 from seqdl.ops.convolution import pool_window
+from seqdl.text import SamplingOptions
+from seqdl.text.network import CharNetwork
+from seqdl.text.streams import Streams, pack
 
 TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
 
@@ -42,7 +58,8 @@ def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
 
 
 def test_every_kernel_has_a_test_here() -> None:
-    modules = {m.__name__ for m in (activation, convolution, embedding, optimiser, pooling, product, recurrent)}
+    modules = {m.__name__ for m in (activation, convolution, embedding, generation, optimiser, pooling, product)}
+    modules |= {m.__name__ for m in (quantised, recurrent, sampling, vector)}
     names = {k.__name__ for k in KERNELS if k.__module__ in modules}
     tests = " ".join(name for name in vars(sys.modules[__name__]) if name.startswith("test_"))
     assert {name for name in names if f"test_{name}_" not in tests + "_"} == set()
@@ -438,6 +455,12 @@ def test_empty_frames_takes_the_images_out(dtype, stride, padding, dilation) -> 
     np.testing.assert_array_equal(x, lines_of(case.x))
 
 
+def test_clear_leaves_zeros(dtype) -> None:
+    frames = np.full((2, 3, 4), np.nan, dtype)
+    convolution.clear(frames)
+    np.testing.assert_array_equal(frames, 0)
+
+
 def test_sum_pixels_sums_each_channel(dtype) -> None:
     maps, total = draw(2, 3, 4, 5, dtype=dtype), np.full(5, np.nan, dtype)
     convolution.sum_pixels(maps, total)
@@ -710,6 +733,267 @@ def test_optimiser_steps_pass_a_nan_on(dtype) -> None:
         w = np.ones(2, dtype)
         step(w, g, *(np.zeros(2, dtype) for _ in range(arrays)), *tail, 0, 2)
         np.testing.assert_array_equal(np.isnan(w), [True, False])
+
+
+@pytest.mark.parametrize(("K", "panels"), [(1, 2), (5, 0.1), (9, 1), (300, 3.5), (2, 4), (3, 0), (0, 2)])
+def test_multiply_row_gives_the_bits_of_multiply(dtype, K, panels) -> None:
+    N = int(panels * product.panel_width(dtype))
+    a, packed, c = draw(1, K, dtype=dtype), product.pack(draw(K, N, dtype=dtype)), draw(1, N + 2, dtype=dtype)
+    wanted = c.copy()
+    product.multiply(a, packed, wanted[:, 1:-1], wanted[:, 1:-1])
+    vector.multiply_row(a, packed, c[:, 1:-1])
+    np.testing.assert_array_equal(c, wanted)
+
+
+# Products with int8 weights
+
+INTEGERS = pytest.mark.parametrize(
+    ("S", "K", "N"),
+    [
+        (1, 1, 1), (quantised.ROWS, 5, quantised.WIDTH), (2 * quantised.ROWS + 1, 8, 2 * quantised.WIDTH + 3),
+        (1, 2 * quantised.PAIRS, 2), (quantised.ROWS + 1, 4 * quantised.PAIRS + 3, quantised.WIDTH + 1), (2, 3, 0),
+        (0, 3, 2), (3, 0, 2),
+    ],
+)  # fmt: skip
+
+
+@INTEGERS
+@pytest.mark.parametrize("extreme", [False, True])
+def test_multiply_short_is_exact(S, K, N, extreme) -> None:
+    random = np.random.default_rng(0)
+    a = random.integers(-(1 << 14), (1 << 14) + 1, (S, K)) if not extreme else np.full((S, K), 1 << 14)
+    values = (random.integers(-127, 128, (K, N)) if not extreme else np.full((K, N), -127)).astype(np.int8)
+    packed = quantised.pack(values)
+    short = np.zeros((S, 2 * packed.shape[1]), np.int16)
+    short[:, :K] = a
+    wide = np.zeros((S, N + 2), np.float32)
+    wide[:, [0, -1]] = np.nan
+    quantised.multiply_short(short, packed, quantised.pack_scale(np.full(N, quantised.ONE)), wide[:, 1:-1])
+    parts = [a[:, k : k + 2 * quantised.PAIRS] @ values[k : k + 2 * quantised.PAIRS].astype(np.int64)
+             for k in range(0, K, 2 * quantised.PAIRS)]  # fmt: skip
+    assert all((np.abs(part) < 1 << 31).all() for part in parts)
+    twin = np.zeros((S, N), np.float32)
+    for part in parts:  # each of them is rounded once, and their sum in float32
+        twin += part.astype(np.float32)
+    np.testing.assert_array_equal(wide[:, 1:-1], twin)
+    assert np.isnan(wide[:, [0, -1]]).all()
+
+
+def test_multiply_short_gives_the_product_of_the_dequantised_weights() -> None:
+    w, a, c = draw(70, 33, dtype=np.dtype("float32")), np.linspace(-1, 1, 2 * 33, dtype=np.float32), np.float32(3)
+    values, scale = quantise_rows(w)
+    packed, out = quantised.pack(values.T), np.full((2, 70), c)
+    short = np.empty((2, 2 * packed.shape[1]), np.int16)
+    quantised.to_short(a.reshape(2, 33), short)
+    quantised.multiply_short(short, packed, quantised.pack_scale(scale), out)
+    np.testing.assert_allclose(
+        out, c + a.reshape(2, 33) @ (values * scale[:, None]).T, atol=33 * 2**-15 * np.abs(w).max()
+    )
+
+
+def test_to_short_rounds_to_the_nearest_and_fills_up() -> None:
+    a = np.array([[0, 1, -1], [0.3, -0.3, 2.0**-15]], np.float32)
+    short = np.full((2, 4), 99, np.int16)
+    quantised.to_short(a, short)
+    np.testing.assert_array_equal(short, [[0, 1 << 14, -(1 << 14), 0], [4915, -4915, 0, 0]])
+
+
+def test_add_scaled_adds() -> None:
+    c = np.array([1, 2], np.float32)
+    quantised.add_scaled(np.array([3, -4, 9], np.int32), np.array([0.5, 2, 9], np.float32), c)
+    np.testing.assert_array_equal(c, [2.5, -6])
+
+
+# Choosing a symbol: V symbols; seqdl.text.sampling's meaning of the options is in test_sampling.py
+
+
+def rules(**options) -> sampling.Sampling:
+    return SamplingOptions(**({"temperature": 1.0} | options)).for_kernel()
+
+
+def test_largest_is_the_first_of_equals() -> None:
+    assert sampling.largest(np.array([1.0, 3.0, -np.inf, 3.0])) == 1
+    assert sampling.largest(np.array([-np.inf])) == 0
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.1, 3.0])
+def test_exponentials_equal_those_of_numpy(factor) -> None:
+    scores = np.concatenate([-np.geomspace(1e-9, 690 / factor, 10_000), [0.0]])
+    weights = np.full(len(scores), np.nan)
+    total = sampling.exponentials(scores, 0.0, factor, weights)
+    np.testing.assert_allclose(weights, np.exp(factor * scores), rtol=2e-13)
+    assert weights[-1] == 1
+    assert total == pytest.approx(weights.sum())
+
+
+def test_exponentials_of_what_is_far_below_are_zero() -> None:
+    weights = np.full(3, np.nan)
+    assert sampling.exponentials(np.array([-np.inf, 0.0, -1e30]), 0.0, 1.0, weights) == 1
+    np.testing.assert_array_equal(weights, [0, 1, 0])
+
+
+def test_surprise_equals_the_formula() -> None:
+    logits = draw(9, dtype=np.dtype("float32")) * 5
+    for symbol in range(9):
+        ours = sampling.surprise(logits, symbol, np.empty(9))
+        assert ours == pytest.approx(naive.cross_entropy(logits[None], np.array([symbol])))
+
+
+def test_penalise_moves_recent_symbols_and_forbids_others() -> None:
+    logits, allowed = np.array([2, 2, -2, 5], np.float32), np.array([True, True, True, False])
+    scores = np.full(4, np.nan)
+    options = rules(repeat_penalty=4.0, presence_penalty=1.0, frequency_penalty=0.25)
+    sampling.penalise(logits, allowed, np.array([0, 2, 1, 0]), options, scores)
+    np.testing.assert_array_equal(scores, [2, 2 / 4 - 1 - 2 * 0.25, -2 * 4 - 1 - 0.25, -np.inf])
+
+
+def test_drop_unlikely_leaves_the_likeliest() -> None:
+    scores = np.log([0.1, 0.4, 0.2, 0.3])
+    sampling.drop_unlikely(scores, scores[1], rules(top_k=2), np.empty(4))
+    np.testing.assert_array_equal(np.isfinite(scores), [False, True, False, True])
+
+
+def heap_of(scores: np.ndarray) -> np.ndarray:
+    order = np.arange(len(scores))
+    for at in range(len(scores) - 1, -1, -1):
+        sampling.sink(order, scores, at, len(scores))
+    return order
+
+
+@pytest.mark.parametrize("V", [1, 2, 3, 20, 65])
+def test_sink_makes_a_heap(V) -> None:
+    scores = np.round(np.random.default_rng(V).normal(0, 2, V))  # with equal ones
+    order = heap_of(scores)
+    assert sorted(order) == list(range(V))
+    assert all(sampling.likelier(scores, order[(v - 1) // 2], order[v]) for v in range(1, V))
+
+
+@pytest.mark.parametrize("V", [1, 2, 3, 20, 65])
+def test_take_gives_the_symbols_in_order(V) -> None:
+    scores = np.round(np.random.default_rng(V).normal(0, 2, V))
+    order = heap_of(scores)
+    taken = [sampling.take(order, scores, V - n) for n in range(V)]
+    assert taken == sorted(range(V), key=lambda v: (-scores[v], v)) == order[::-1].tolist()
+
+
+def test_likelier_prefers_the_smaller_of_equals() -> None:
+    scores = np.array([1.0, 2.0, 1.0])
+    assert sampling.likelier(scores, 1, 0)
+    assert sampling.likelier(scores, 0, 2)
+    assert not sampling.likelier(scores, 2, 0)
+    assert not sampling.likelier(scores, 0, 1)
+
+
+def test_pick_walks_to_the_chance() -> None:
+    logits, counts = np.log([0.2, 0.4, 0.1, 0.3]).astype(np.float32), np.zeros(4, np.int64)
+    allowed, scratch = np.array([True, True, False, True]), np.empty((2, 4))
+    for chance, wanted in ((0.0, 0), (0.22, 0), (0.23, 1), (0.66, 1), (0.67, 3), (0.999, 3)):
+        assert sampling.pick(logits, allowed, counts, rules(), chance, scratch) == wanted
+
+
+# Writing: S streams, each by itself
+
+
+def test_lstm_gates_equal_the_twin(dtype) -> None:
+    gates, h, c = draw(3, 20, dtype=dtype), np.full((3, 5), np.nan, dtype), draw(3, 5, dtype=dtype)
+    twin_h, twin_c = naive.lstm_layer(gates[None], np.zeros((20, 5)), c, c)  # weights of zero: h does not count
+    generation.lstm_gates(gates, h, c)
+    close(h, twin_h[0])
+    close(c, twin_c[0])
+
+
+def test_gru_gates_equal_the_twin(dtype) -> None:
+    n_in, r, z, n_old, h = (draw(3, 5, dtype=dtype, seed=i) for i in range(5))
+    weights = np.vstack([np.zeros((10, 5)), np.eye(5)])  # the state's part of the candidate is h itself
+    shifted = n_old.astype(np.float64) - h  # but for its bias, a row of which each stream has its own
+    twin = [
+        naive.gru_layer(np.hstack([r, z, n_in])[None, s : s + 1], weights, np.append(np.zeros(10), shifted[s]),
+                        h[s : s + 1])[0]
+        for s in range(3)
+    ]  # fmt: skip
+    generation.gru_gates(np.hstack([n_in, r, z, n_old]), h)
+    close(h, np.concatenate(twin)[:, 0])
+
+
+def test_copy_row_copies(dtype) -> None:
+    row, target = draw(5, dtype=dtype), np.full(5, np.nan, dtype)
+    generation.copy_row(row, target)
+    np.testing.assert_array_equal(target, row)
+
+
+def test_remember_forgets_the_oldest() -> None:
+    recent, counts = np.array([-1, 2, 0]), np.array([1, 0, 1])
+    for symbol in (1, 1, 2):
+        generation.remember(symbol, recent, counts)
+    assert (recent.tolist(), counts.tolist()) == ([1, 1, 2], [0, 2, 1])
+    generation.remember(1, recent[:0], counts)
+    assert counts.tolist() == [0, 2, 1]
+
+
+def writers(cell: str, layers: int, count: int, remembered: int = 0) -> tuple[CharNetwork, Streams]:
+    """A network of 5 symbols and 6 units with larger weights than usual, and streams that begin."""
+    network = CharNetwork(5, cell, 6, layers, generator=np.random.default_rng(layers)).eval()
+    for parameter in network.parameters():
+        parameter.data *= 2
+    return network, Streams.fresh(pack(network), cell == "lstm", count, remembered)
+
+
+def twin_logits(network: CharNetwork, text: np.ndarray) -> np.ndarray:
+    """(T, S, 5) after each symbol of text (T, S), by the slow twin in float64."""
+    weights = [p.data.astype(np.float64) for p in network.rnn.parameters()]
+    zero = np.zeros((network.rnn.num_layers, text.shape[1], 6))
+    cell = network.architecture["cell"]
+    out = getattr(naive, cell)(np.eye(5)[text], *[zero] * (2 if cell == "lstm" else 1), weights, 1)[0]
+    return out @ network.decoder.weight.data.T.astype(np.float64) + network.decoder.bias.data
+
+
+CELLS = pytest.mark.parametrize("cell", ["lstm", "gru"])
+
+
+@CELLS
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_advance_moves_its_streams_as_the_twin(cell, layers) -> None:
+    network, streams = writers(cell, layers, 7)
+    text = np.random.default_rng(0).integers(0, 5, (20, 7))
+    for symbols, wanted in zip(text, twin_logits(network, text), strict=True):
+        streams.state.logits[...] = np.nan
+        for lo, hi in ((0, 1), (1, 6)):
+            generation.advance(streams.weights, streams.state, symbols, lo, hi)
+        np.testing.assert_allclose(streams.state.logits[:6], wanted[:6], rtol=1e-5, atol=1e-6)
+        assert np.isnan(streams.state.logits[6]).all()
+    assert not streams.state.h[:, 6].any()
+
+
+@CELLS
+def test_advance_with_int8_weights_moves_as_with_their_values(cell) -> None:
+    network, _ = writers(cell, 3, 5)
+    for parameter in network.parameters():
+        if parameter.data.ndim == 2:
+            values, scale = quantise_rows(parameter.data)
+            parameter.data[...] = values * scale[:, None]
+    streams = Streams.fresh(pack(network, int8=True), cell == "lstm", 5, 0)
+    text = np.random.default_rng(0).integers(0, 5, (20, 5))
+    for symbols, wanted in zip(text, twin_logits(network, text), strict=True):
+        generation.advance(streams.weights, streams.state, symbols, 0, 5)
+        np.testing.assert_allclose(streams.state.logits, wanted, atol=1e-3)
+
+
+@CELLS
+def test_write_reads_what_is_given_and_chooses_the_rest(cell) -> None:
+    network, streams = writers(cell, 2, 3, remembered=4)
+    options = rules(temperature=0.9, repeat_penalty=1.5)
+    given = np.random.default_rng(0).integers(0, 5, (30, 3))
+    symbols, chances = np.where(np.arange(30)[:, None] < 10, given, -1), np.random.default_rng(1).random((30, 3))
+    allowed, nats, scratch = np.ones(5, np.bool_), np.full((30, 3), np.nan), np.empty((2, 5))
+    generation.write(streams.weights, streams.state, allowed, options, chances, symbols, nats, 0, 3)
+    logits = np.concatenate([np.zeros((1, 3, 5)), twin_logits(network, symbols)]).astype(np.float32)
+    for n, s in np.ndindex(30, 3):
+        counts = np.bincount(symbols[max(0, n - 4) : n, s], minlength=5)
+        chosen = sampling.pick(logits[n, s], allowed, counts, options, chances[n, s], scratch)
+        assert symbols[n, s] == (given[n, s] if n < 10 else chosen)
+        assert nats[n, s] == pytest.approx(sampling.surprise(logits[n, s], symbols[n, s], scratch[0]), abs=1e-5)
+    np.testing.assert_array_equal(streams.state.recent, symbols[-4:].T)
+    np.testing.assert_allclose(streams.state.logits, logits[-1], rtol=1e-5, atol=1e-5)
 
 
 # Batches of nothing

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import naive
@@ -13,14 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqdl import get_num_threads, set_num_threads
 from seqdl.errors import InputError, UsageError
-from seqdl.kernels import generation as kernels
+from seqdl.kernels import sampling as kernels
+from seqdl.modelfile import quantise_rows
 from seqdl.tensor import no_grad
 from seqdl.text import CharModel, SamplingOptions
-from seqdl.text.model import CHUNK, _decoded, _without_stops, pack
+from seqdl.text.model import CHUNK, CHUNK_OF_MANY, Piece, _decoded, _joined, _without_stops
 from seqdl.text.network import CharNetwork
 from seqdl.text.sampling import RANGES
 from seqdl.text.scoring import surprisal
+from seqdl.text.streams import mean_nats, pack
 from seqdl.text.vocabulary import ByteVocabulary, CharVocabulary, vocabulary_from
 
 Array = np.ndarray
@@ -31,7 +36,12 @@ def pick(logits: Any, counts: Any = None, allowed: Any = None, chance: float = 0
     logits = np.asarray(logits, np.float32)
     counts = np.zeros(len(logits), np.int64) if counts is None else np.asarray(counts, np.int64)
     allowed = np.ones(len(logits), np.bool_) if allowed is None else np.asarray(allowed, np.bool_)
-    return int(kernels.pick(logits, allowed, counts, SamplingOptions(**(OFF | options)).for_kernel(), chance))
+    return chosen(logits, allowed, counts, SamplingOptions(**(OFF | options)), chance)
+
+
+def chosen(logits: Array, allowed: Array, counts: Array, options: SamplingOptions, chance: float) -> int:
+    scratch = np.full((2, len(logits)), np.nan)
+    return int(kernels.pick(logits, allowed, counts, options.for_kernel(), chance, scratch))
 
 
 def naive_distribution(logits: Array, allowed: Array, counts: Array, o: SamplingOptions) -> dict[int, float]:
@@ -83,7 +93,7 @@ def test_pick_draws_as_the_twin(options: SamplingOptions, seed: int, V: int, all
     twin = naive_distribution(logits, allowed, counts, options)
     edges = np.cumsum(list(twin.values()))
     for chance in rng.random(10):
-        ours = kernels.pick(logits, allowed, counts, options.for_kernel(), chance)
+        ours = chosen(logits, allowed, counts, options, chance)
         assert ours == list(twin)[min(int(np.searchsorted(edges, chance, "right")), len(twin) - 1)]
 
 
@@ -176,7 +186,7 @@ def test_frequencies_of_draws_are_the_probabilities() -> None:
     nobody = np.zeros(12, np.int64)
     every = np.ones(12, np.bool_)
     chances = np.random.default_rng(1).random(N)
-    counts = np.bincount([kernels.pick(logits, every, nobody, options.for_kernel(), c) for c in chances], minlength=12)
+    counts = np.bincount([chosen(logits, every, nobody, options, c) for c in chances], minlength=12)
     twin = naive_distribution(logits, every, nobody, options)
     for v in range(12):
         p = twin.get(v, 0.0)
@@ -208,50 +218,7 @@ def network_and_twin(cell: str, layers: int, text: Array) -> tuple[CharNetwork, 
     return network, out[:, 0] @ decoder.weight.data.T.astype(np.float64) + decoder.bias.data
 
 
-def zero_state(network: CharNetwork) -> tuple[Array, Array]:
-    h = np.zeros((network.rnn.num_layers, 6), np.float32)
-    return h, h.copy() if network.architecture["cell"] == "lstm" else h[:0].copy()
-
-
 CELLS = pytest.mark.parametrize("cell", ["lstm", "gru"])
-
-
-@CELLS
-@pytest.mark.parametrize("layers", [1, 2, 3])
-def test_advance_moves_as_the_twin(cell: str, layers: int) -> None:
-    text = np.random.default_rng(0).integers(0, 5, 20)
-    network, twin = network_and_twin(cell, layers, text)
-    h, c = zero_state(network)
-    for symbol, wanted in zip(text, twin, strict=True):
-        logits = np.full((1, 5), np.nan, np.float32)
-        kernels.advance(pack(network), symbol, h, c, logits)
-        np.testing.assert_allclose(logits[0], wanted, rtol=1e-5, atol=1e-6)
-
-
-@CELLS
-def test_write_and_read_are_pick_and_advance_in_a_row(cell: str) -> None:
-    text = np.random.default_rng(0).integers(0, 5, 20)
-    network, twin = network_and_twin(cell, 2, text)
-    weights, options = pack(network), SamplingOptions(temperature=0.9, repeat_penalty=1.5, repeat_last_n=3)
-    h, c = zero_state(network)
-    logits = np.full((1, 5), np.nan, np.float32)
-    kernels.read(weights, text, h, c, logits)
-    np.testing.assert_allclose(logits[0], twin[-1], rtol=1e-5, atol=1e-6)
-
-    allowed, recent = np.ones(5, np.bool_), np.array([-1, *text[-2:]])
-    slow_h, slow_c, slow_logits, slow_recent = h.copy(), c.copy(), logits.copy(), recent.tolist()
-    chances = np.random.default_rng(1).random(40)
-    symbols, nats = np.full(40, -1), np.full(40, np.nan)
-    kernels.write(weights, h, c, logits, allowed, options.for_kernel(), recent, chances, symbols, nats)
-    for n, chance in enumerate(chances):
-        counts = np.bincount([v for v in slow_recent if v >= 0], minlength=5)
-        symbol = kernels.pick(slow_logits[0], allowed, counts, options.for_kernel(), chance)
-        assert symbols[n] == symbol
-        assert nats[n] == pytest.approx(-math.log(softmax(slow_logits[0].tolist())[symbol]), abs=1e-5)
-        slow_recent = [*slow_recent[1:], symbol]
-        kernels.advance(weights, symbol, slow_h, slow_c, slow_logits)
-    assert recent.tolist() == slow_recent
-    np.testing.assert_array_equal(logits, slow_logits)
 
 
 def test_generate_is_the_same_in_one_piece_or_many(model_file) -> None:
@@ -261,6 +228,87 @@ def test_generate_is_the_same_in_one_piece_or_many(model_file) -> None:
         symbols = [symbol for piece in model.generate("In line", length, seed=4) for symbol in piece.symbols]
         assert symbols == [symbol for piece in whole for symbol in piece.symbols][: len(symbols)]
         assert length - 3 <= len(symbols) <= length  # the bytes of a character that is not complete are missing
+
+
+# Many texts at once
+
+
+@pytest.fixture
+def one_thread_afterwards() -> Iterator[None]:
+    before = get_num_threads()
+    yield
+    set_num_threads(before)
+
+
+PROMPTS = ["In line", "", "In line", "the quick brown fox", "é\n", "jumps over", "In line 12"]
+MANY = {
+    "plain": {},
+    "likeliest": {"options": SamplingOptions(temperature=0.0)},
+    "filters": {"options": SamplingOptions(temperature=1.3, top_k=20, top_p=0.9, min_p=0.01)},
+    "penalties": {"options": SamplingOptions(repeat_penalty=1.3, repeat_last_n=9, frequency_penalty=0.2)},
+    "stop": {"stop": ["dogs", "fox n"]},
+}
+
+
+@pytest.mark.usefixtures("one_thread_afterwards")
+@CELLS
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("scheme", ["float32", "int8"])
+def test_many_texts_have_the_bits_that_each_has_alone(
+    name: str, threads: int, cell: str, scheme: str, model_file: Path
+) -> None:
+    model = CharModel.load(model_file)
+    model.card["quantised"] = scheme
+    if cell == "lstm":
+        network = CharNetwork(256, "lstm", 33, 2, generator=np.random.default_rng(0)).eval()
+        for parameter in network.parameters():
+            parameter.data *= 8  # so that it writes more than one letter
+        model = CharModel(network, model.vocabulary, model.card)
+    set_num_threads(threads)
+    length = CHUNK_OF_MANY + 40
+    together = model.generate_many(PROMPTS, length, seeds=range(7), **MANY[name])
+    alone = [_joined(model.generate(p, length, seed=s, **MANY[name])) for s, p in enumerate(PROMPTS)]
+    assert together == alone
+    assert len({piece.text for piece in together}) > 1
+
+
+def test_many_texts_of_nothing(model_file: Path) -> None:
+    model = CharModel.load(model_file)
+    assert model.generate_many([], 5) == []
+    assert model.generate_many(["a", "b"], 0) == [Piece("", [], [])] * 2
+
+
+def test_many_texts_want_a_seed_each(model_file: Path) -> None:
+    with pytest.raises(UsageError, match="one seed for each prompt expected, got 1 for 2"):
+        CharModel.load(model_file).generate_many(["a", "b"], 5, seeds=[1])
+    with pytest.raises(UsageError, match="--length must not be negative"):
+        CharModel.load(model_file).generate_many(["a"], -1)
+
+
+# int8
+
+
+@CELLS
+def test_int8_file_gives_back_its_integers(cell: str, model_file: Path, tmp_path: Path) -> None:
+    network = CharNetwork(256, cell, 20, 2, generator=np.random.default_rng(0)).eval()
+    model = CharModel(network, CharModel.load(model_file).vocabulary)
+    model.save(tmp_path / "small", "int8")
+    loaded = CharModel.load(tmp_path / "small")
+    for name, parameter in loaded.network.state_dict().items():
+        if parameter.ndim == 2:
+            np.testing.assert_array_equal(quantise_rows(parameter)[0], quantise_rows(network.state_dict()[name])[0])
+    assert loaded._weights().decoder.dtype == np.int8
+    assert model._weights().decoder.dtype == np.float32
+
+
+def test_int8_costs_next_to_nothing_on_a_text(model_file: Path, corpus: Path, tmp_path: Path) -> None:
+    CharModel.load(model_file).save(tmp_path / "small", "int8")
+    model = CharModel.load(tmp_path / "small")
+    symbols = np.frombuffer(corpus.read_bytes(), np.uint8)
+    float32, int8 = (mean_nats(pack(model.network, int8), False, symbols) for int8 in (False, True))
+    assert float32 == pytest.approx(surprisal(model.network, symbols).mean(), abs=1e-3)
+    assert int8 == pytest.approx(float32, abs=1e-4)
 
 
 # Scoring

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqdl_cli.common import Json, Model, Output, Quiet, Threads, read_bytes, say, start, write_output
 from seqdl_data.errors import InputError, UsageError
 
+if TYPE_CHECKING:
+    from seqdl.text import Piece
+
+SIDE_BY_SIDE = 256  # texts; more need memory and gain no speed
 app = typer.Typer(no_args_is_help=True, help="Let a model write.")
 
 
@@ -45,6 +50,9 @@ def generate_text(
         int | None,
         typer.Option("--seed", "-s", min=0, show_default="drawn", help="The same seed, the same text; 0 or more."),
     ] = None,
+    count: Annotated[
+        int, typer.Option("--count", "-c", min=1, help="Texts to write at once, seeds counting up; 1 or more.")
+    ] = 1,
     stop: Annotated[list[str] | None, typer.Option(help="End before this text; may be given several times.")] = None,
     echo: Annotated[bool, typer.Option(help="Print the prompt before its continuation.")] = True,
     as_json: Json = False,
@@ -55,7 +63,8 @@ def generate_text(
     """Write text, character by character.
 
     The filters apply in this order: penalties, top-k, top-p, min-p, temperature. Log-probabilities in --json are
-    the model's own, before any filter.
+    the model's own, before any filter. With --count each text stands below a line with its seed, and --json prints
+    one document a line; each text is the one that its seed gives alone.
 
     Example: seqdl generate text "ROMEO:" -n 300 --temp 0.7 --seed 1
     """
@@ -72,33 +81,46 @@ def generate_text(
     if unknown:
         say(f"note: {unknown:.1%} of the prompt's characters are unknown to this model", quiet)
     seed = new_seed() if seed is None else seed
-    say(f"seed {seed}", quiet)
+    say(f"seed {seed}" if count == 1 else f"seeds {seed} to {seed + count - 1}", quiet)
     began = time.perf_counter()
-    pieces = char_model.generate(raw, length, seed=seed, options=options, stop=stop or [])
     shown = raw.decode() if echo else ""
 
+    def texts() -> Iterator[tuple[int, Iterable[Piece]]]:
+        """Each with its seed. A single one flows."""
+        if count == 1:
+            yield seed, char_model.generate(raw, length, seed=seed, options=options, stop=stop or [])
+            return
+        for first in range(seed, seed + count, SIDE_BY_SIDE):
+            seeds = range(first, min(first + SIDE_BY_SIDE, seed + count))
+            many = char_model.generate_many([raw] * len(seeds), length, seeds=seeds, options=options, stop=stop or [])
+            yield from ((seed, [piece]) for seed, piece in zip(seeds, many, strict=True))
+
     def stream(write: Any) -> None:
-        write(shown)
-        for piece in pieces:
-            write(piece.text)
-        write("\n")
+        for seed, pieces in texts():
+            if count > 1:
+                write(f"=== seed {seed} ===\n")
+            write(shown)
+            for piece in pieces:
+                write(piece.text)
+            write("\n")
 
-    def document(write: Any) -> None:
-        written = list(pieces)
-        result = {
-            "schema": "seqdl.generate.text/1",
-            "model": str(model or "shipped"),
-            "seed": seed,
-            "options": vars(options),
-            "prompt": raw.decode(),
-            "text": "".join(piece.text for piece in written),
-            "symbols": [symbol for piece in written for symbol in piece.symbols],
-            "logprobs": [round(value, 6) for piece in written for value in piece.logprobs],
-            "seconds": round(time.perf_counter() - began, 3),
-        }
-        write(json.dumps(result, ensure_ascii=False) + "\n")
+    def documents(write: Any) -> None:
+        for seed, pieces in texts():
+            written = list(pieces)
+            result = {
+                "schema": "seqdl.generate.text/1",
+                "model": str(model or "shipped"),
+                "seed": seed,
+                "options": vars(options),
+                "prompt": raw.decode(),
+                "text": "".join(piece.text for piece in written),
+                "symbols": [symbol for piece in written for symbol in piece.symbols],
+                "logprobs": [round(value, 6) for piece in written for value in piece.logprobs],
+                "seconds": round(time.perf_counter() - began, 3),
+            }
+            write(json.dumps(result, ensure_ascii=False) + "\n")
 
-    write_output(output, document if as_json else stream)
+    write_output(output, documents if as_json else stream)
 
 
 def _prompt(prompt: str, prompt_file: str | None) -> bytes:

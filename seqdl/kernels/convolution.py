@@ -1,9 +1,9 @@
 """Convolution with max-pooling behind it, over images whose channels lie side by side: (B, H, W C).
 
-In this layout a patch is a few long runs of memory, which a product reads where they lie, and the rows that it
-writes, (positions, channels), are the next image. The work goes a few images at a time, so that what belongs to
-them stays in the L2 cache: their frames, which are the pixels with the padding around, and their maps, which is
-what the convolution gives and the pooling takes.
+In this layout a patch is a few long runs of memory, which a product reads where they lie (to gather them into a
+matrix first took longer than the product), and the rows that it writes, (positions, channels), are the next image.
+The work goes a few images at a time, so that what belongs to them stays in the L2 cache: their frames, which are
+the pixels with the padding around, and their maps, which is what the convolution gives and the pooling takes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 
 from seqdl.kernels.jit import kernel
 from seqdl.kernels.pooling import Window, max_pool, max_pool_backward
-from seqdl.kernels.product import VECTOR_BYTES, VECTORS, Operand, Panels, Rows, evenly, multiply_rows
+from seqdl.kernels.product import VECTOR_BYTES, VECTORS, Operand, Panels, Rows, address, evenly, multiply_rows
 
-GROUP = 1 << 16  # elements of the maps that are worked on together
+GROUP = 1 << 16  # elements of the maps, or frames, that are worked on together
 
 
 class Layout(NamedTuple):
@@ -41,7 +41,7 @@ def layout(window: Window, height: int, width: int, channels: int, outputs: int)
     (top, left), (down, right), (below, beside) = window.padding, window.stride, window.dilation
     line = (width + 2 * left) * channels
     frame = (height + 2 * top) * line
-    images = max(1, GROUP // (window.rows * window.columns * outputs))
+    images = max(1, GROUP // max(frame, window.rows * window.columns * outputs))
     lines = _grid((images, frame), (window.rows, down * line))
     kernel_rows, pixels = (window.height, below * line), (window.width, beside * channels)
     whole = beside == 1  # a row of the kernel lies together
@@ -74,12 +74,12 @@ def convolve(x, packed, bias, out, where, layout, pool, lo, hi):  # type: ignore
     group = min(group, max(hi - lo, 1))
     frames, maps = np.empty((group, height, line), x.dtype), np.empty((group, rows, columns, outputs), x.dtype)
     same, each = evenly(group * rows * columns, 0), evenly(group * rows * columns, outputs)
-    panels = Panels(packed.ctypes.data, packed.strides[0] // size, packed.strides[1] // size)
+    panels = Panels(address(packed), packed.strides[0] // size, packed.strides[1] // size)
     for first in range(lo, hi, group):
         last = min(first + group, hi)
         fill_frames(x[first:last], frames, layout)
-        patches = Operand(frames.ctypes.data, layout.positions, layout.runs, layout.length, 1)
-        start, result = Rows(bias.ctypes.data, same), Rows(maps.ctypes.data, each)
+        patches = Operand(address(frames), layout.positions, layout.runs, layout.length, 1)
+        start, result = Rows(address(bias), same), Rows(address(maps), each)
         count = (last - first) * rows * columns
         multiply_rows(patches, panels, start, result, count, outputs, size, x.dtype.type(0))
         max_pool(maps[: last - first], out[first:last], where[first:last], pool)
@@ -87,10 +87,10 @@ def convolve(x, packed, bias, out, where, layout, pool, lo, hi):  # type: ignore
 
 @kernel
 def convolve_backward(x, grad, where, packed, grad_x, grad_sum, layout, pool, lo, hi):  # type: ignore[no-untyped-def]
-    """Gradients: grad_sum (height width C + 1, O) of w and of the bias, grad_x (B, H, W C), unless empty, of x.
+    """The gradients of w and, in the last row, of the bias: grad_sum (height width C + 1, O). Images [lo, hi).
 
     grad (B, P, Q, O): of the output    packed: w' of each element of the kernel, (height width O, C)
-    Of the images [lo, hi).
+    grad_x (B, H, W C): of x, unless it is empty
     """
     outputs, (rows, columns), (group, height, line) = grad.shape[3], layout.maps, layout.frames
     group = min(group, max(hi - lo, 1))
@@ -130,13 +130,13 @@ def sum_pixels(maps, total):  # type: ignore[no-untyped-def]
 def weight_gradient(frames, maps, start, grad_weight, layout, images):  # type: ignore[no-untyped-def]
     """grad_weight (height width C, O) = start + patches' @ maps (images P Q, O). start: as in multiply.
 
-    The maps are read as panels, in whole vectors, so there must be memory as wide as a panel behind the last one.
+    The maps are read as panels, in whole vectors, so there must be memory as wide as a panel behind them.
     """
     size, (inner, outputs), (rows, columns) = maps.itemsize, grad_weight.shape, layout.maps
-    turned = Operand(frames.ctypes.data, layout.elements, layout.lines[: images * rows], columns, layout.step)
-    panels = Panels(maps.ctypes.data, VECTORS * VECTOR_BYTES // size, outputs)
-    begin = Rows(start.ctypes.data, evenly(inner, outputs if len(start) > 1 else 0))
-    total = Rows(grad_weight.ctypes.data, evenly(inner, outputs))
+    turned = Operand(address(frames), layout.elements, layout.lines[: images * rows], columns, layout.step)
+    panels = Panels(address(maps), VECTORS * VECTOR_BYTES // size, outputs)
+    begin = Rows(address(start), evenly(inner, outputs if len(start) > 1 else 0))
+    total = Rows(address(grad_weight), evenly(inner, outputs))
     multiply_rows(turned, panels, begin, total, inner, outputs, size, maps.dtype.type(0))
 
 
@@ -144,28 +144,31 @@ def weight_gradient(frames, maps, start, grad_weight, layout, images):  # type: 
 def image_gradient(maps, packed, frames, layout, images):  # type: ignore[no-untyped-def]
     """frames = the sum of maps @ w' over the elements of the kernel, each added where that element looked."""
     size, outputs, (rows, columns) = maps.itemsize, maps.shape[3], layout.maps
-    channels = layout.channels
+    channels, count = layout.channels, images * rows * columns
+    gradient = Operand(address(maps), evenly(count, outputs), evenly(1, 0), outputs, 1)
+    clear(frames)
+    for n in range(len(layout.elements) // channels):
+        part = address(packed) + n * outputs * packed.strides[1]
+        panels = Panels(part, packed.strides[0] // size, packed.strides[1] // size)
+        total = Rows(address(frames) + layout.elements[n * channels] * size, layout.positions)
+        multiply_rows(gradient, panels, total, total, count, channels, size, maps.dtype.type(0))
+
+
+@kernel
+def clear(frames):  # type: ignore[no-untyped-def]
+    """frames = 0."""
     for frame in frames:
         for line in frame:
             for k in range(len(line)):
                 line[k] = 0
-    count = images * rows * columns
-    gradient = Operand(maps.ctypes.data, evenly(count, outputs), evenly(1, 0), outputs, 1)
-    for n in range(len(layout.elements) // channels):
-        part = packed.ctypes.data + n * outputs * packed.strides[1]
-        panels = Panels(part, packed.strides[0] // size, packed.strides[1] // size)
-        total = Rows(frames.ctypes.data + layout.elements[n * channels] * size, layout.positions)
-        multiply_rows(gradient, panels, total, total, count, channels, size, maps.dtype.type(0))
 
 
 @kernel
 def fill_frames(x, frames, layout):  # type: ignore[no-untyped-def]
     """Images (b, H, W C) into the first b frames, zeros around them."""
     top, left = layout.inner
+    clear(frames)
     for b in range(len(x)):
-        for line in frames[b]:
-            for k in range(len(line)):
-                line[k] = 0
         for row in range(x.shape[1]):
             source, target = x[b, row], frames[b, top + row, left:]
             for k in range(len(source)):

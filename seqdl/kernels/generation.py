@@ -1,180 +1,167 @@
-"""Writing text: one stream, one symbol after the other, without leaving the kernel.
+"""Writing texts side by side, one symbol of each after the other, without leaving the kernel.
 
-V symbols, H units, L layers. The first layer's input is one symbol, so its product is a row of a table. GRU and
-LSTM share everything but the gates.
+S streams, V symbols, H units, L layers. The first layer's input is one symbol, so its product is a row of a table.
+GRU and LSTM share everything but the gates, and of a stream no bit depends on how many others there are.
+
+The products with the input and with the old state add up in one row of gates, 4H wide. An LSTM has the blocks
+i, f, g, o, and both products reach all of them. A GRU has n', r, z, n'': its reset gate comes between the two
+parts of the candidate, so the input's product covers the first three blocks and the state's the last three.
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
-from seqdl.kernels.jit import kernel
+from seqdl.kernels.jit import OPTIONS, kernel
 from seqdl.kernels.product import multiply
+from seqdl.kernels.quantised import multiply_short, to_short
 from seqdl.kernels.recurrent import sigmoid, tanh
+from seqdl.kernels.sampling import pick, surprise
+from seqdl.kernels.vector import multiply_row
 
 Array = np.ndarray
 
 
 class Weights(NamedTuple):
-    """Of a whole network, packed for matrix-vector products. G is 4 (LSTM: i, f, g, o) or 3 (GRU: r, z, n)."""
+    """Of a whole network; G is 4 for an LSTM and 3 for a GRU.
 
-    table: Array  # (V, G H) what each symbol adds to the first layer's gates, biases included
-    weight_ih: Array  # (L, panels, H, width), each W' (H, G H) from product.pack; of the first layer nothing
+    Matrices are packed by product.pack, or int8 packed by quantised.pack, and then have scales.
+    """
+
+    table: Array  # (V, 4H) what each symbol puts into the first layer's gates, biases included
+    bias: Array  # (L, 4H) of the layers above the first
+    weight_ih: Array  # (L, panels, H, width), each W' (H, G H); of the first layer nothing
     weight_hh: Array  # (L, panels, H, width)
-    bias_ih: Array  # (L, G H) of the layers above the first
-    bias_hh: Array  # (L, G H)
-    decoder: Array  # (panels, H, width), W' (H, V) packed
-    decoder_bias: Array  # (1, V)
+    scale_ih: Array  # (L, panels * width), for int8
+    scale_hh: Array
+    decoder: Array  # (panels, H, width), W' (H, V)
+    decoder_scale: Array  # (panels * width,)
+    decoder_bias: Array  # (V,)
 
 
-class Sampling(NamedTuple):
-    """How a symbol is chosen; see seqdl.text.sampling.SamplingOptions."""
+class State(NamedTuple):
+    """Where the streams are; all of it moves on in place."""
 
-    temperature: float
-    top_k: int
-    top_p: float
-    min_p: float
-    repeat_penalty: float
-    presence_penalty: float
-    frequency_penalty: float
-
-
-@kernel
-def lstm_gates(x, r, h, c):  # type: ignore[no-untyped-def]
-    """One step from x (4H,) and r (4H,), the products of the input and the old state with their biases."""
-    H = len(h)
-    for j in range(H):
-        i, f = sigmoid(x[j] + r[j]), sigmoid(x[H + j] + r[H + j])
-        g, o = tanh(x[2 * H + j] + r[2 * H + j]), sigmoid(x[3 * H + j] + r[3 * H + j])
-        c[j] = f * c[j] + i * g
-        h[j] = o * tanh(c[j])
+    h: Array  # (L, S, H)
+    c: Array  # (L, S, H), of a GRU (0, S, H)
+    gates: Array  # (S, 4H), overwritten at each step
+    logits: Array  # (S, V) what the next symbol is drawn from
+    short: Array  # (S, 2 pairs), overwritten: int16 for products with int8
+    recent: Array  # (S, R) the last R symbols for the penalties, oldest first, -1 where there is none
 
 
 @kernel
-def gru_gates(x, r, h):  # type: ignore[no-untyped-def]
-    """One step from x (3H,) and r (3H,); the reset gate multiplies the recurrent part of the candidate."""
-    H = len(h)
-    for j in range(H):
-        reset, z = sigmoid(x[j] + r[j]), sigmoid(x[H + j] + r[H + j])
-        n = tanh(x[2 * H + j] + reset * r[2 * H + j])
-        h[j] = n + z * (h[j] - n)
+def lstm_gates(gates, h, c):  # type: ignore[no-untyped-def]
+    """One step from the pre-activations i, f, g, o (S, 4H): h and c (S, H) move on in place."""
+    for s in range(len(gates)):
+        row, h_row, c_row = gates[s], h[s], c[s]
+        H = len(h_row)
+        i, f, g, o = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H :]
+        for j in range(H):
+            c_row[j] = sigmoid(f[j]) * c_row[j] + sigmoid(i[j]) * tanh(g[j])
+            h_row[j] = sigmoid(o[j]) * tanh(c_row[j])
 
 
 @kernel
-def advance(weights, symbol, h, c, logits):  # type: ignore[no-untyped-def]
-    """Read one symbol: h (L, H) and, for an LSTM, c (L, H) move on in place; logits (1, V) are filled.
+def gru_gates(gates, h):  # type: ignore[no-untyped-def]
+    """One step from the pre-activations n', r, z, n'' (S, 4H): h (S, H) moves on in place."""
+    for s in range(len(gates)):
+        row, h_row = gates[s], h[s]
+        H = len(h_row)
+        n_in, r, z, n_old = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H :]
+        for j in range(H):
+            n = tanh(n_in[j] + sigmoid(r[j]) * n_old[j])
+            h_row[j] = n + sigmoid(z[j]) * (h_row[j] - n)
 
-    A GRU has an empty c (0, H).
-    """
-    x = weights.table[symbol : symbol + 1].copy()
-    r = np.empty_like(x)
-    for layer in range(len(h)):
-        if layer > 0:
-            multiply(h[layer - 1 : layer], weights.weight_ih[layer], weights.bias_ih[layer : layer + 1], x)
-        multiply(h[layer : layer + 1], weights.weight_hh[layer], weights.bias_hh[layer : layer + 1], r)
-        if len(c) > 0:
-            lstm_gates(x[0], r[0], h[layer], c[layer])
+
+def add_product(a: Any, weight: Any, scale: Any, short: Any, c: Any) -> None:
+    """For kernels: c (S, N) += a (S, K) @ the packed weight (K, N); int8 weights take a's values within [-1, 1]."""
+    raise NotImplementedError
+
+
+@overload(add_product, jit_options=OPTIONS, inline="never")
+def _add_product(a, weight, scale, short, c):  # type: ignore[no-untyped-def]
+    def as_it_is(a, weight, scale, short, c):  # type: ignore[no-untyped-def]
+        if len(a) == 1:
+            multiply_row(a, weight, c)
         else:
-            gru_gates(x[0], r[0], h[layer])
-    multiply(h[len(h) - 1 :], weights.decoder, weights.decoder_bias, logits)
+            multiply(a, weight, c, c)
+
+    def quantised(a, weight, scale, short, c):  # type: ignore[no-untyped-def]
+        to_short(a, short)
+        multiply_short(short, weight, scale, c)
+
+    return quantised if weight.dtype == types.int8 else as_it_is
 
 
 @kernel
-def pick(logits, allowed, counts, sampling, chance):  # type: ignore[no-untyped-def]
-    """Choose a symbol: penalties, top-k, top-p, min-p, temperature, in this order, then the draw.
+def copy_row(row, target):  # type: ignore[no-untyped-def]
+    """target (N,) = row (N,). NumPy's target[:] = row takes longer to compile."""
+    for j in range(len(target)):
+        target[j] = row[j]
 
-    logits, allowed (bool), counts (how often each symbol was among the last ones): (V,). chance: uniform in
-    [0, 1); the draw walks through the symbols in their order. Returns the symbol; ties go to the smaller one.
+
+@kernel
+def advance(weights, state, symbols, lo, hi):  # type: ignore[no-untyped-def]
+    """Let the streams [lo, hi) read one symbol each, of symbols (S,)."""
+    gates, logits, short = state.gates[lo:hi], state.logits[lo:hi], state.short[lo:hi]
+    lstm, H = len(state.c) > 0, state.h.shape[2]
+    first = 0 if lstm else H  # of the state's part
+    for s in range(hi - lo):
+        copy_row(weights.table[symbols[lo + s]], gates[s])
+        copy_row(weights.decoder_bias, logits[s])
+    for layer in range(len(state.h)):
+        h = state.h[layer, lo:hi]
+        if layer > 0:
+            for s in range(hi - lo):
+                copy_row(weights.bias[layer], gates[s])
+            below = state.h[layer - 1, lo:hi]
+            add_product(below, weights.weight_ih[layer], weights.scale_ih[layer], short, gates[:, : 4 * H - first])
+        add_product(h, weights.weight_hh[layer], weights.scale_hh[layer], short, gates[:, first:])
+        if lstm:
+            lstm_gates(gates, h, state.c[layer, lo:hi])
+        else:
+            gru_gates(gates, h)
+    top = state.h[len(state.h) - 1, lo:hi]
+    add_product(top, weights.decoder, weights.decoder_scale, short, logits[:, : logits.shape[1]])
+
+
+@kernel
+def remember(symbol, recent, counts):  # type: ignore[no-untyped-def]
+    """Append a symbol to recent (R,) in place of the oldest, and keep counts (V,) in step."""
+    if len(recent) == 0:
+        return
+    if recent[0] >= 0:
+        counts[recent[0]] -= 1
+    for i in range(len(recent) - 1):
+        recent[i] = recent[i + 1]
+    recent[-1] = symbol
+    counts[symbol] += 1
+
+
+@kernel
+def write(weights, state, allowed, sampling, chances, symbols, nats, lo, hi):  # type: ignore[no-untyped-def]
+    """Continue the streams [lo, hi) by N symbols each. Of symbols (N, S) those that are -1 are chosen and filled in,
+    the others are read.
+
+    allowed (V,): which may be chosen. chances (N, S): a draw for each choice. nats (N, S) is filled: -ln of the
+    probability that the network itself gives to the symbol, before any filter and at temperature 1.
     """
-    scores = penalised(logits, allowed, counts, sampling)
-    chosen = int(np.argmax(scores))  # np.max would take a second longer to compile
-    best = scores[chosen]
-    if sampling.temperature == 0:
-        return chosen
-    if sampling.top_k > 0 or sampling.top_p < 1 or sampling.min_p > 0:
-        drop_unlikely(scores, best, sampling)
-    weights = np.empty(len(scores), np.float64)
-    total = 0.0
-    for v in range(len(scores)):
-        weights[v] = math.exp((scores[v] - best) / sampling.temperature)
-        total += weights[v]
-    target = chance * total
-    for v in range(len(scores)):
-        if weights[v] > 0:
-            chosen = v  # rounding may leave a rest of the target at the end: then the last possible one
-            if target < weights[v]:
-                break
-            target -= weights[v]
-    return chosen
-
-
-@kernel
-def penalised(logits, allowed, counts, sampling):  # type: ignore[no-untyped-def]
-    """Scores in float64: -inf where not allowed, recent symbols moved by the penalties."""
-    scores = np.empty(len(logits), np.float64)
-    for v in range(len(logits)):
-        scores[v] = logits[v] if allowed[v] else -np.inf
-        if counts[v] > 0:
-            scores[v] *= sampling.repeat_penalty if scores[v] <= 0 else 1 / sampling.repeat_penalty
-            scores[v] -= sampling.presence_penalty + counts[v] * sampling.frequency_penalty
-    return scores
-
-
-@kernel
-def drop_unlikely(scores, best, sampling):  # type: ignore[no-untyped-def]
-    """Set to -inf what top-k, top-p and min-p leave out."""
-    order = np.argsort(-scores, kind="mergesort")  # the stable sort
-    kept = len(scores) if sampling.top_k <= 0 else min(sampling.top_k, len(scores))
-    total = 0.0
-    for n in range(kept):
-        total += math.exp(scores[order[n]] - best)
-    running = 0.0
-    for n in range(kept):
-        weight = math.exp(scores[order[n]] - best)  # 1 for the likeliest
-        if n > 0 and (weight < sampling.min_p or (sampling.top_p < 1 and running >= sampling.top_p * total)):
-            kept = n
-            break
-        running += weight
-    for n in range(kept, len(scores)):
-        scores[order[n]] = -np.inf
-
-
-@kernel
-def write(weights, h, c, logits, allowed, sampling, recent, chances, symbols, nats):  # type: ignore[no-untyped-def]
-    """Fill symbols (N,) and nats (N,), one for each of chances (N,); h, c, logits and recent move on in place.
-
-    logits (1, V): what the next symbol is drawn from, filled by `advance`. recent (R,): the last R symbols for the
-    penalties, oldest first, -1 where there is none. nats: -ln of the probability that the network itself gives
-    to the symbol, before any filter and at temperature 1.
-    """
-    odds = logits[0]
-    counts = np.zeros(len(odds), np.int64)
-    for symbol in recent:
-        if symbol >= 0:
-            counts[symbol] += 1
-    for n in range(len(chances)):
-        symbol = pick(odds, allowed, counts, sampling, chances[n])
-        symbols[n] = symbol
-        best = odds[np.argmax(odds)]
-        total = 0.0
-        for v in range(len(odds)):
-            total += math.exp(odds[v] - best)
-        nats[n] = math.log(total) + best - odds[symbol]
-        if len(recent) > 0:
-            if recent[0] >= 0:
-                counts[recent[0]] -= 1
-            for i in range(len(recent) - 1):
-                recent[i] = recent[i + 1]
-            recent[-1] = symbol
-            counts[symbol] += 1
-        advance(weights, symbol, h, c, logits)
-
-
-@kernel
-def read(weights, symbols, h, c, logits):  # type: ignore[no-untyped-def]
-    """Read symbols (N,) of a prompt."""
-    for symbol in symbols:
-        advance(weights, symbol, h, c, logits)
+    counts = np.zeros((hi - lo, len(allowed)), np.int64)
+    scratch = np.empty((2, len(allowed)), np.float64)
+    for s in range(lo, hi):
+        for symbol in state.recent[s]:
+            if symbol >= 0:
+                counts[s - lo, symbol] += 1
+    for n in range(len(symbols)):
+        for s in range(lo, hi):
+            logits = state.logits[s]
+            if symbols[n, s] < 0:
+                symbols[n, s] = pick(logits, allowed, counts[s - lo], sampling, chances[n, s], scratch)
+            nats[n, s] = surprise(logits, symbols[n, s], scratch[0])
+            remember(symbols[n, s], state.recent[s], counts[s - lo])
+        advance(weights, state, symbols[n], lo, hi)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 from seqdl.kernels.jit import kernel
 from seqdl.kernels.vectors import AVX2, AVX512, INDEX, VECTOR_BYTES, Code
@@ -68,6 +68,12 @@ def fill_panels(weight, packed):  # type: ignore[no-untyped-def]
             for k in range(len(source)):
                 for j in range(columns, width):
                     target[k, j] = 0
+
+
+@register_jitable
+def address(array):  # type: ignore[no-untyped-def]
+    """Of an array, always of one type, so that `multiply_rows` is compiled once: NumPy's is unsigned."""
+    return np.int64(array.ctypes.data)
 
 
 class Operand(NamedTuple):
@@ -162,11 +168,11 @@ def multiply(a, packed, start, c):  # type: ignore[no-untyped-def]
     start_row = start.strides[0] if len(start) > 1 else 0
     a_rows, start_rows = evenly(rows, a.strides[0] // size), evenly(rows, start_row // size)
     c_rows, whole = evenly(rows, c.strides[0] // size), evenly(1, 0)
-    panels = Panels(packed.ctypes.data, packed.strides[0] // size, packed.strides[1] // size)
+    panels = Panels(address(packed), packed.strides[0] // size, packed.strides[1] // size)
     for m in range(0, len(c), BLOCK):  # so that these rows stay in the cache while all panels pass
-        operand = Operand(a.ctypes.data + m * a.strides[0], a_rows, whole, packed.shape[1], a.strides[1] // size)
-        begin = Rows(start.ctypes.data + m * start_row, start_rows)
-        result = Rows(c.ctypes.data + m * c.strides[0], c_rows)
+        operand = Operand(address(a) + m * a.strides[0], a_rows, whole, packed.shape[1], a.strides[1] // size)
+        begin = Rows(address(start) + m * start_row, start_rows)
+        result = Rows(address(c) + m * c.strides[0], c_rows)
         multiply_rows(operand, panels, begin, result, min(BLOCK, len(c) - m), c.shape[1], size, c.dtype.type(0))
 
 
@@ -187,7 +193,7 @@ def multiply_rows(a, panels, start, c, rows, columns, size, zero):  # type: igno
     zero only tells the type.
     """
     width = VECTORS * VECTOR_BYTES // size
-    a_at, start_at, c_at = a.rows_at.ctypes.data, start.rows_at.ctypes.data, c.rows_at.ctypes.data
+    a_at, start_at, c_at = address(a.rows_at), address(start.rows_at), address(c.rows_at)
     for first in range(0, columns, width):
         left, behind = columns - first, first * size
         narrow = left <= width // 2
@@ -195,7 +201,7 @@ def multiply_rows(a, panels, start, c, rows, columns, size, zero):  # type: igno
         m = 0
         while m < rows:
             row = 8 * m  # bytes of the tables
-            operand = (a.data, a_at + row, a.runs_at.ctypes.data, len(a.runs_at), a.length, a.step)
+            operand = (a.data, a_at + row, address(a.runs_at), len(a.runs_at), a.length, a.step)
             ends = (start.data + behind, start_at + row, c.data + behind, c_at + row, left, zero)
             if narrow and m + NARROW_ROWS <= rows:
                 narrow_tile_of_many(*operand, *right, *ends)

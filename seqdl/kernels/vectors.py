@@ -38,6 +38,11 @@ class Code:
         value.align = _bytes(kind)
         return value
 
+    def store(self, value: ir.Value, pointer: ir.Value) -> None:
+        """Write a vector, aligned as its elements are."""
+        address = self.builder.bitcast(pointer, value.type.as_pointer())
+        self.builder.store(value, address, align=_bytes(value.type))
+
     def load_some(self, pointer: ir.Value, mask: ir.Value) -> ir.Value:
         """The lanes of the mask; the memory of the others is not touched, they are 0."""
         kind = ir.VectorType(pointer.type.pointee, self.lanes)

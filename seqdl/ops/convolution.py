@@ -34,9 +34,12 @@ def conv2d(
 ) -> Any:
     """Cross-correlation, as torch.nn.functional.conv2d with groups=1.
 
-    OH = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1. A few images at a time become a matrix of
-    patches, and the work is a product: out (positions, O) = patches (positions, kh kw C) @ W (kh kw C, O).
-    The output's memory has the channels last, which the next layer reads without copying.
+    OH = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1. The work is a product, whose left side is read
+    out of the images: out (positions, O) = patches (positions, kh kw C) @ W (kh kw C, O). The output's memory has
+    the channels last, which the next layer reads without copying.
+
+    pool: the options of a max_pool2d to go behind it. The same as both operations, but what is between them is not
+    stored, and neither that nor its gradient leaves the cache.
     """
     outputs, channels, kh, kw = weight.shape
     steps, border, spread = pair(stride), pair(padding), pair(dilation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from seqdl.errors import UsageError
-from seqdl.kernels.generation import Sampling
+from seqdl.kernels.sampling import Sampling
 
 RANGES = {
     "temperature": (0.0, 100.0),
@@ -46,6 +46,12 @@ class SamplingOptions:
             if not low <= value <= high:  # a NaN is refused too
                 name = field.name.replace("_", "-")
                 raise UsageError(f"--{name} must be between {low:g} and {high:g}, got {value}")
+
+    @property
+    def remembered(self) -> int:
+        """How many symbols the penalties look back on; none while they are off."""
+        off = (self.repeat_penalty, self.presence_penalty, self.frequency_penalty) == (1.0, 0.0, 0.0)
+        return 0 if off else self.repeat_last_n
 
     def for_kernel(self) -> Sampling:
         return Sampling(
