@@ -13,6 +13,7 @@ import argparse
 import datetime
 import gzip
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,22 @@ def score(model: object, held_out: Path) -> dict[str, Any]:
 def row(name: str, model: object, seconds: float | None, result: dict[str, Any]) -> str:
     took = "-" if seconds is None else f"{seconds:,.0f} s"
     return f"| {name} | {model} | {took} | {result['nats_per_symbol']:.4f} | {result['bits_per_byte']:.4f} |"
+
+
+def as_written(held_out: Path) -> list[str]:
+    """What int8 costs: the shipped model's loss by the kernels that write text, 64 places side by side."""
+    sys.path[:0] = [str(ROOT), str(ROOT / "data")]
+    from seqdl.text import CharModel
+    from seqdl.text.streams import mean_nats, pack
+
+    model = CharModel.load()
+    symbols = model.vocabulary.encode(held_out.read_bytes())
+    rows = []
+    for name, int8 in (("float32", False), ("int8", True)):
+        nats = mean_nats(pack(model.network, int8), model.network.architecture["cell"] == "lstm", symbols)
+        result = {"nats_per_symbol": nats, "bits_per_byte": nats / math.log(2) * len(symbols) / held_out.stat().st_size}
+        rows.append(row("tinyshakespeare", f"the shipped one, as it writes, {name}", None, result))
+    return rows
 
 
 def write_between(path: Path, marker: str, content: str) -> None:
@@ -95,6 +112,7 @@ def main() -> None:
             seconds = time.perf_counter() - began
             rows.append(row("tinyshakespeare", "GRU 1x320, the defaults", seconds, score(run, held_out)))
         rows.append(row("tinyshakespeare", "the shipped one (GRU 2x512, int8)", None, score(None, held_out)))
+        rows += as_written(held_out)
         if options.war_and_peace:
             result = score(options.war_and_peace, last_tenth(war, folder))
             shown = json.loads(seqdl("runs", "show", options.war_and_peace.name, "--json",
