@@ -84,7 +84,7 @@ def products() -> Iterator[Kernel]:
         packed = product.pack(w)
 
         def fill(w: Any = w, packed: Any = packed) -> None:
-            product.fill_panels(w, packed)
+            product.fill_panels(*product.flat(w), *w.shape, packed.reshape(-1))
 
         yield Kernel(name, "{}x{}".format(*w.shape), fill, 0, size(w, packed))
 

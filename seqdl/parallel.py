@@ -150,10 +150,10 @@ def matmul(a: Array, b: Array, bias: Array | None = None, out: Array | None = No
         if unpacked:
             product.multiply(a, product.as_panels(b[:, lo:hi]), start[:, lo:hi], out[:, lo:hi])
         else:
-            product.multiply_columns(a, b, start, out, lo, hi)
+            product.multiply_unpacked(a, b[:, lo:hi], start[:, lo:hi], out[:, lo:hi])
 
     def share_rows(lo: int, hi: int) -> None:
-        product.multiply_columns(a[lo:hi], b, start, out[lo:hi], 0, columns)
+        product.multiply_unpacked(a[lo:hi], b, start, out[lo:hi])
 
     if unpacked or panels % threads == 0 or panels >= 4 * threads:  # each thread packs what only it needs
         run(share_panels, split(panels, threads))

@@ -102,7 +102,7 @@ def test_multiply_touches_only_its_part_of_a_wider_array(dtype) -> None:
 
 
 @pytest.mark.parametrize(("M", "K", "N"), [(0, 3, 2), (3, 0, 2), (3, 2, 0)])
-def test_multiply_of_nothing_gives_the_start(dtype, M, K, N) -> None:
+def test_multiply_at_and_multiply_of_nothing_give_the_start(dtype, M, K, N) -> None:
     row, c = draw(1, N, dtype=dtype), np.full((M, N), np.nan, dtype)
     product.multiply(np.ones((M, K), dtype), product.pack(np.ones((K, N), dtype)), row, c)
     np.testing.assert_array_equal(c, np.tile(row, (M, 1)))
@@ -117,13 +117,14 @@ def test_multiply_gives_each_row_the_same_bits_in_any_block(dtype) -> None:
     np.testing.assert_array_equal(whole, parts)
 
 
-@pytest.mark.parametrize("K", [0, 3, product.INNER + 1])
-def test_multiply_columns_fills_its_columns_only(dtype, K) -> None:
+@pytest.mark.parametrize("K", [0, 1, 3, product.INNER + 1])
+def test_multiply_flat_takes_any_strides_and_fills_its_columns_only(dtype, K) -> None:
     a, b, row = draw(K, 5, dtype=dtype).T, draw(K, 9, dtype=dtype), draw(1, 9, dtype=dtype)
-    c = np.full((5, 9), np.nan, dtype)
-    product.multiply_columns(a, b, row, c, 2, 8)
-    np.testing.assert_allclose(c[:, 2:8], (row + a @ b)[:, 2:8], rtol=1e-5, atol=1e-4)
-    assert np.isnan(c[:, [0, 1, 8]]).all()
+    for right in (b, np.asfortranarray(b), np.repeat(b, 2, axis=1)[:, ::2], b[::-1].copy()[::-1]):
+        c = np.full((5, 9), np.nan, dtype)
+        product.multiply_unpacked(a, right[:, 2:8], row[:, 2:8], c[:, 2:8])
+        np.testing.assert_allclose(c[:, 2:8], (row + a @ b)[:, 2:8], rtol=1e-5, atol=1e-4)
+        assert np.isnan(c[:, [0, 1, 8]]).all()
 
 
 def test_add_columns_adds_up_its_columns_only(dtype) -> None:
@@ -163,11 +164,12 @@ def test_evenly_lists_multiples() -> None:
 
 def test_fill_panels_pads_the_last_panel_with_zeros(dtype) -> None:
     width = product.panel_width(dtype)
-    packed = np.full((2, 3, width), np.nan, dtype)
-    w = draw(3, width + 1, dtype=dtype)
-    product.fill_panels(w, packed)
-    np.testing.assert_array_equal(np.hstack([packed[0], packed[1]])[:, : width + 1], w)
-    assert not packed[1, :, 1:].any()
+    w = draw(product.LINE + 1, width + 1, dtype=dtype)
+    for weight in (w, np.asfortranarray(w)):
+        packed = np.full((2, *w.shape[:1], width), np.nan, dtype)
+        product.fill_panels(*product.flat(weight), *w.shape, packed.reshape(-1))
+        np.testing.assert_array_equal(np.hstack([packed[0], packed[1]])[:, : width + 1], w)
+        assert not packed[1, :, 1:].any()
 
 
 # LSTM and GRU: T steps, B sequences, 3 units

@@ -36,8 +36,17 @@ def pack(weight: np.ndarray) -> np.ndarray:
     inner, columns = weight.shape
     width = panel_width(weight.dtype)
     packed = np.empty((-(-columns // width), inner, width), weight.dtype)
-    fill_panels(weight, packed)
+    fill_panels(*flat(weight), inner, columns, packed.reshape(-1))
     return packed
+
+
+def flat(weight: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """The memory under weight (M, N), and how far apart in it rows and elements lie: one type for all layouts."""
+    row, step = (distance // weight.itemsize for distance in weight.strides)
+    if row < 0 or step < 0:
+        return flat(weight.copy())
+    span = 1 + (len(weight) - 1) * row + (weight.shape[1] - 1) * step if weight.size else 0
+    return np.lib.stride_tricks.as_strided(weight, (span,), (weight.itemsize,), writeable=False), row, step
 
 
 def as_panels(weight: np.ndarray) -> np.ndarray:
@@ -45,29 +54,32 @@ def as_panels(weight: np.ndarray) -> np.ndarray:
     inner, columns = weight.shape
     width, size = panel_width(weight.dtype), weight.itemsize
     strides = (width * size, weight.strides[0], size)
-    return np.lib.stride_tricks.as_strided(weight, (columns // width, inner, width), strides, writeable=False)
+    return np.lib.stride_tricks.as_strided(weight, (columns // width, inner, width), strides)
 
 
 @kernel
-def fill_panels(weight, packed):  # type: ignore[no-untyped-def]
-    """Copy weight (K, N), of any layout, into packed (panels, K, width), zeros behind the last column."""
-    panels, inner, width = packed.shape
-    for p in range(panels):
-        part = weight[:, p * width : (p + 1) * width]
-        columns = part.shape[1]
+def fill_panels(weight, row, step, inner, columns, packed):  # type: ignore[no-untyped-def]
+    """Copy weight (K, N), as `flat` gives it, into packed (panels K width), zeros behind the last column."""
+    width = VECTORS * VECTOR_BYTES // packed.itemsize
+    for p in range(-(-columns // width)):
+        left, begin = min(width, columns - p * width), p * width * step
         for first in range(0, inner, LINE):  # of a transposed view whole cache lines are read
-            source, target = part[first : first + LINE], packed[p, first : first + LINE]
-            if part.strides[0] < part.strides[1]:
-                for j in range(columns):
-                    for k in range(len(source)):
-                        target[k, j] = source[k, j]
+            panel = packed[(p * inner + first) * width : (p * inner + min(first + LINE, inner)) * width]
+            lines = len(panel) // width
+            if step == 1:
+                for k in range(lines):
+                    at = begin + (first + k) * row
+                    source, target = weight[at : at + left], panel[k * width : (k + 1) * width]
+                    for j in range(left):
+                        target[j] = source[j]
             else:
-                for k in range(len(source)):
-                    for j in range(columns):
-                        target[k, j] = source[k, j]
-            for k in range(len(source)):
-                for j in range(columns, width):
-                    target[k, j] = 0
+                for j in range(left):
+                    source = weight[begin + j * step + first * row :]
+                    for k in range(lines):
+                        panel[k * width + j] = source[k * row]
+            for k in range(lines):
+                for j in range(left, width):
+                    panel[k * width + j] = 0
 
 
 @register_jitable
@@ -164,16 +176,33 @@ def multiply(a, packed, start, c):  # type: ignore[no-untyped-def]
 
     start: one row (1, N) for all, or (M, N); it may be c itself.
     """
-    size, rows = c.itemsize, min(len(c), BLOCK)
-    start_row = start.strides[0] if len(start) > 1 else 0
-    a_rows, start_rows = evenly(rows, a.strides[0] // size), evenly(rows, start_row // size)
-    c_rows, whole = evenly(rows, c.strides[0] // size), evenly(1, 0)
+    size = c.itemsize
+    start_row = start.strides[0] // size if len(start) > 1 else 0
+    left = (address(a), a.strides[0] // size, a.strides[1] // size)
     panels = Panels(address(packed), packed.strides[0] // size, packed.strides[1] // size)
-    for m in range(0, len(c), BLOCK):  # so that these rows stay in the cache while all panels pass
-        operand = Operand(address(a) + m * a.strides[0], a_rows, whole, packed.shape[1], a.strides[1] // size)
-        begin = Rows(address(start) + m * start_row, start_rows)
-        result = Rows(address(c) + m * c.strides[0], c_rows)
-        multiply_rows(operand, panels, begin, result, min(BLOCK, len(c) - m), c.shape[1], size, c.dtype.type(0))
+    ends = (address(start), start_row, address(c), c.strides[0] // size)
+    multiply_at(left, panels, ends, len(c), packed.shape[1], c.shape[1], size, c.dtype.type(0))
+
+
+@kernel
+def multiply_at(left, panels, ends, rows, inner, columns, size, zero):  # type: ignore[no-untyped-def]
+    """What `multiply` does. left: address of a, distances of its rows and elements; ends: address of start, distance
+    of its rows, and the same of c. Works on addresses alone, so that it is compiled once for all memory layouts.
+    size: bytes of an element; zero only tells the type.
+    """
+    (a, a_row, step), (start, start_row, c, c_row) = left, ends
+    block = min(rows, BLOCK)
+    a_rows, start_rows, c_rows, whole = (
+        evenly(block, a_row),
+        evenly(block, start_row),
+        evenly(block, c_row),
+        evenly(1, 0),
+    )
+    for m in range(0, rows, BLOCK):  # so that these rows stay in the cache while all panels pass
+        operand = Operand(a + m * a_row * size, a_rows, whole, inner, step)
+        begin = Rows(start + m * start_row * size, start_rows)
+        result = Rows(c + m * c_row * size, c_rows)
+        multiply_rows(operand, panels, begin, result, min(BLOCK, rows - m), columns, size, zero)
 
 
 @kernel
@@ -189,8 +218,7 @@ def evenly(count, distance):  # type: ignore[no-untyped-def]
 def multiply_rows(a, panels, start, c, rows, columns, size, zero):  # type: ignore[no-untyped-def]
     """c = start + a @ w for an Operand of so many rows, the Panels of w, and Rows of so many columns.
 
-    Works on addresses alone, so that it is compiled once for all memory layouts. size: bytes of an element;
-    zero only tells the type.
+    size: bytes of an element; zero only tells the type.
     """
     width = VECTORS * VECTOR_BYTES // size
     a_at, start_at, c_at = address(a.rows_at), address(start.rows_at), address(c.rows_at)
@@ -217,20 +245,31 @@ def multiply_rows(a, panels, start, c, rows, columns, size, zero):  # type: igno
                 m += 1
 
 
-@kernel
-def multiply_columns(a, b, start, c, first, last):  # type: ignore[no-untyped-def]
-    """c[:, first:last] = start + a (M, K) @ b (K, N), all of any strides but for c's rows, start as for multiply.
+def multiply_unpacked(a: np.ndarray, b: np.ndarray, start: np.ndarray, c: np.ndarray) -> None:
+    """c (M, N) = start + a (M, K) @ b (K, N), all of any strides but for c's rows, start as for `multiply`."""
+    size, start_row = c.itemsize, start.strides[0] if len(start) > 1 else 0
+    left = (a.ctypes.data, a.strides[0] // size, a.strides[1] // size)
+    ends = (start.ctypes.data, start_row // size, c.ctypes.data, c.strides[0] // size)
+    multiply_flat(left, *flat(b), ends, *c.shape, a.shape[1])
 
-    The inner dimension is cut, so that the packed part of b stays in the cache.
+
+@kernel
+def multiply_flat(left, weight, row, step, ends, rows, columns, inner):  # type: ignore[no-untyped-def]
+    """Pack weight, as `flat` gives it, and multiply; left and ends as for `multiply_at`.
+
+    The inner dimension is cut, so that the packed part of the weight stays in the cache.
     """
-    inner, size = a.shape[1], c.itemsize
+    size, zero = weight.itemsize, weight.dtype.type(0)
     width = VECTORS * VECTOR_BYTES // size
-    packed = np.empty((-(-(last - first) // width), min(inner, INNER), width), c.dtype)
-    target = c[:, first:last]
+    packed = np.empty(-(-columns // width) * min(inner, INNER) * width, weight.dtype)
+    (a, a_row, a_step), (start, start_row, c, c_row) = left, ends
     for k in range(0, max(inner, 1), INNER):
-        part = packed[:, : min(INNER, inner - k)]
-        fill_panels(b[k : k + INNER, first:last], part)
-        multiply(a[:, k : k + INNER], part, target if k > 0 else start[:, first:last], target)
+        count = min(INNER, inner - k)
+        fill_panels(weight[k * row :], row, step, count, columns, packed)
+        panels = Panels(address(packed), count * width, width)
+        part = (a + k * a_step * size, a_row, a_step)
+        multiply_at(part, panels, (start, start_row, c, c_row), rows, count, columns, size, zero)
+        start, start_row = c, c_row  # the next part is added
 
 
 @kernel
