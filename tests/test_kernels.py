@@ -618,10 +618,11 @@ def test_overlap_is_what_a_window_and_the_image_share() -> None:
     assert cases == [(-1, 1, 3), (1, 0, 3), (3, 0, 1)]
 
 
-def test_max_pool_counts_more_places_than_a_byte_does() -> None:
-    x = Tensor(np.arange(17.0 * 17).reshape(1, 1, 17, 17), requires_grad=True)
-    ops.max_pool2d(x, 17).sum().backward()
-    assert np.argwhere(x.grad).tolist() == [[0, 0, 16, 16]]
+@pytest.mark.parametrize("size", [16, 17, 257])  # the last places that a byte counts, two bytes, four
+def test_max_pool_counts_as_many_places_as_there_are(size) -> None:
+    x = Tensor(np.arange(float(size * size)).reshape(1, 1, size, size), requires_grad=True)
+    ops.max_pool2d(x, size).sum().backward()
+    assert np.argwhere(x.grad).tolist() == [[0, 0, size - 1, size - 1]]
 
 
 def test_conv2d_passes_a_nan_to_the_windows_that_see_it(dtype) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -32,19 +31,12 @@ def overlap(position, size, stride, padding, length):  # type: ignore[no-untyped
     return start, max(0, -start), min(size, length - start)
 
 
-class Places(NamedTuple):
-    """The places of a window that lie on the image: rows and columns of them, and how to come to the next one."""
-
-    rows: int
-    row: int  # elements from one to the next
-    columns: int
-    column: int
-    first: int  # number of the first place
-    width: int  # of the window: from a number to that in the next row
-
-
 def _walk(code: Code, places: Sequence[Any], state: Sequence[Any], body: Any) -> Any:
-    """state = body(offset in elements, number in each lane, *state) for all places, row by row."""
+    """state = body(offset in elements, number in each lane, *state) for all places that lie on the image, row by row.
+
+    places: how many rows of them, elements from one row to the next, the same of columns, the number of the first
+    place, and what is added to it from row to row.
+    """
     builder, (rows, row, columns, column, first, width) = code.builder, places
 
     def one_row(i, *state):  # type: ignore[no-untyped-def]
@@ -61,7 +53,7 @@ def _walk(code: Code, places: Sequence[Any], state: Sequence[Any], body: Any) ->
 def _largest(noted: bool) -> Any:
     """An intrinsic: the largest values in a window, of one vector of channels, and, if noted, their places.
 
-    Arguments: the address of the first place, the fields of Places, the addresses of the result and the places, how
+    Arguments: the address of the first place, what `_walk` takes, the addresses of the result and the places, how
     many channels are left, and a number of the type of each array.
     """
 
@@ -83,7 +75,7 @@ def _largest(noted: bool) -> Any:
             best, *at = _walk(code, places, begin, compare)
             code.store_some(best, out, mask)
             for number in at:
-                code.store_some(builder.trunc(number, ir.VectorType(where.type.pointee, code.lanes)), where, mask)
+                code.store_some(code.resized(number, where.type.pointee), where, mask)
             return context.get_dummy_value()
 
         return types.void(*[types.intp] * 10, like, place), codegen
@@ -104,8 +96,7 @@ def give_back(typingctx, grad, where, rows, row, columns, column, first, width, 
         grad, grad_x = (code.pointer(address, context.get_value_type(like)) for address in (grad, grad_x))
         mask = code.below(left)
         upstream = code.load_some(grad, mask)
-        at = code.load_some(code.pointer(where, context.get_value_type(place)), mask)
-        at = builder.zext(at, ir.VectorType(NUMBER, code.lanes))
+        at = code.resized(code.load_some(code.pointer(where, context.get_value_type(place)), mask), NUMBER)
 
         def add(offset, number):  # type: ignore[no-untyped-def]
             target = code.at(grad_x, offset)

@@ -66,6 +66,13 @@ class Code:
         first = self.builder.insert_element(none, value, NUMBER(0))
         return self.builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(NUMBER, self.lanes), None))
 
+    def resized(self, numbers: ir.Value, element: ir.IntType) -> ir.Value:
+        """Unsigned integers in more or fewer bits."""
+        kind, bits = ir.VectorType(element, self.lanes), numbers.type.element.width
+        if element.width == bits:
+            return numbers
+        return (self.builder.zext if element.width > bits else self.builder.trunc)(numbers, kind)
+
     def below(self, count: ir.Value, first: int = 0) -> ir.Value:
         """Mask of the lanes n with first + n < count."""
         numbers = ir.Constant(ir.VectorType(INDEX, self.lanes), [first + lane for lane in range(self.lanes)])
