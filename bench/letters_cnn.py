@@ -73,13 +73,13 @@ def ours(config: Config) -> Step:
         def __init__(self) -> None:
             super().__init__()
             pool = nn.MaxPool2d(2, ceil_mode=True)  # only the second has an edge to round up
-            self.conv0, self.conv1, self.conv2 = (nn.Conv2d(c, o, 3, pool=pool) for c, o, _ in CONVOLUTIONS)
+            self.conv0, self.conv1, self.conv2 = (nn.Conv2d(c, o, 3, pool=pool, gelu=True) for c, o, _ in CONVOLUTIONS)
             self.linear0, self.linear1, self.linear2 = (nn.Linear(i, o) for i, o in LINEAR)
             self.gelu, self.flatten = nn.GELU(), nn.Flatten()
 
         def forward(self, x: Any) -> Any:
             for conv in (self.conv0, self.conv1, self.conv2):
-                x = self.gelu(conv(x))
+                x = conv(x)
             x = self.gelu(self.linear0(self.flatten(x)))
             return self.linear2(self.gelu(self.linear1(x)))
 

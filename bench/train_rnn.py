@@ -255,8 +255,9 @@ def row(case: Case, threads: int, results: dict[str, Result], ledger: Ledger) ->
 
 def bench(options: Options) -> None:
     ledger, rows = Ledger("train_rnn"), []
-    contenders = [name for name in CONTENDERS if not (options.quick and name == "PyTorch compile")]
     for threads in options.threads:
+        compiled = threads == options.threads[-1] and not options.quick  # setting it up takes minutes
+        contenders = [name for name in CONTENDERS if compiled or name != "PyTorch compile"]
         for case in map(with_file, measure.chosen(CASES, options)):
             results = measure.compare(__file__, case, contenders, OWN, threads, options)
             ledger.peer_failures(results, case)

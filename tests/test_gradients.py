@@ -112,6 +112,7 @@ CASES = {
             with_options("conv2d", padding=1, pool={"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
             [real(2, 2, 5, 4), real(3, 2, 3, 2), real(3)],
         ),
+        (with_options("conv2d", gelu=True), [real(2, 2, 5, 4), real(3, 2, 3, 2), real(3)]),
     ],
     "max_pool2d": [
         (with_options("max_pool2d", kernel_size=2), [real(2, 2, 4, 4)]),

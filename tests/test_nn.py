@@ -259,6 +259,8 @@ def test_conv2d_and_max_pool_layers_pass_their_options_on() -> None:
     np.testing.assert_array_equal(pool(out).data, pooled)
     conv.pool = pool
     np.testing.assert_array_equal(conv(x).data, pooled)
+    conv.gelu = True
+    np.testing.assert_allclose(conv(x).data, pooled * norm.cdf(pooled), rtol=1e-5, atol=1e-6)
     assert set(conv.state_dict()) == {"weight", "bias"}
 
 

@@ -48,7 +48,10 @@ JOBS = {
     "matmul": lambda: projected(ops.matmul, draw(300, 250), draw(250, 400)),
     "conv2d": lambda: projected(ops.conv2d, draw(40, 6, 16, 16), draw(16, 6, 3, 3), draw(16)),
     "conv2d with a pool": lambda: projected(
-        lambda *leaves: ops.conv2d(*leaves, pool={"kernel_size": 2}), draw(40, 6, 16, 16), draw(16, 6, 3, 3), draw(16)
+        lambda *leaves: ops.conv2d(*leaves, pool={"kernel_size": 2}, gelu=True),
+        draw(40, 6, 16, 16),
+        draw(16, 6, 3, 3),
+        draw(16),
     ),
     "max_pool2d": lambda: projected(lambda x: ops.max_pool2d(x, 2), draw(36, 8, 64, 64)),
     "embedding": lambda: projected(lambda w: ops.embedding(w, np.arange(70_000) % 50), draw(50, 64)),

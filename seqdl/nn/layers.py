@@ -74,7 +74,7 @@ class MaxPool2d(Module):
 class Conv2d(Module):
     """(B, C, H, W) -> (B, O, OH, OW).   weight (O, C, kh, kw), bias (O,), from U(+-1/sqrt(C kh kw)).
 
-    pool: a MaxPool2d to go behind it at once, which is the same as the layer by itself, but faster.
+    pool: a MaxPool2d to go behind it at once; gelu: a GELU behind that. The same as layers of their own, but faster.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Conv2d(Module):
         bias: bool = True,
         generator: Generator = None,
         pool: MaxPool2d | None = None,
+        gelu: bool = False,
     ) -> None:
         super().__init__()
         self.stride, self.padding, self.dilation = pair(stride), pair(padding), pair(dilation)
@@ -95,13 +96,12 @@ class Conv2d(Module):
         bound = 1 / math.sqrt(math.prod(shape[1:]))
         self.weight = fresh(shape, bound, generator)
         self.bias = fresh((out_channels,), bound, generator) if bias else None
-        self.pool = pool
+        self.pool, self.gelu = pool, gelu
 
     def forward(self, x: Any) -> Any:
+        where = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         pool = self.pool.options if self.pool else None
-        return ops.conv2d(
-            x, self.weight, self.bias, stride=self.stride, padding=self.padding, dilation=self.dilation, pool=pool
-        )
+        return ops.conv2d(x, self.weight, self.bias, **where, pool=pool, gelu=self.gelu)
 
     def extra_repr(self) -> str:
         o, c, *size = self.weight.shape

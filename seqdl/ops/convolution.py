@@ -12,6 +12,7 @@ from seqdl.kernels import convolution as kernels
 from seqdl.kernels import pooling
 from seqdl.kernels.pooling import Window
 from seqdl.kernels.product import pack
+from seqdl.ops.activation import fill_gelu, fill_gelu_gradient
 from seqdl.ops.registry import operation
 
 Array = np.ndarray
@@ -30,6 +31,7 @@ def conv2d(
     padding: Pair = 0,
     dilation: Pair = 1,
     pool: Mapping[str, Any] | None = None,
+    gelu: bool = False,
     needs: tuple[bool, ...],
 ) -> Any:
     """Cross-correlation, as torch.nn.functional.conv2d with groups=1.
@@ -38,8 +40,9 @@ def conv2d(
     out of the images: out (positions, O) = patches (positions, kh kw C) @ W (kh kw C, O). The output's memory has
     the channels last, which the next layer reads without copying.
 
-    pool: the options of a max_pool2d to go behind it. The same as both operations, but what is between them is not
-    stored, and neither that nor its gradient leaves the cache.
+    pool: the options of a max_pool2d to go behind it; gelu: a GELU behind that. The same as the operations one by
+    one, but a map that is pooled is not stored, neither it nor its gradient leaves the cache, and the threads meet
+    once.
     """
     outputs, channels, kh, kw = weight.shape
     steps, border, spread = pair(stride), pair(padding), pair(dilation)
@@ -54,25 +57,35 @@ def conv2d(
     where = _winners(out, behind, any(needs))
     flat = weight.transpose(2, 3, 1, 0).reshape(-1, outputs)
     packed = pack(flat)
-    blocks = parallel.split(len(x), min(BLOCKS, len(x) * rows * columns // POSITIONS))
-    parallel.run(lambda lo, hi: kernels.convolve(lines, packed, added, out, where, layout, behind, lo, hi), blocks)
+    value = np.empty_like(out) if gelu else out
+
+    def forward(lo: int, hi: int) -> None:
+        kernels.convolve(lines, packed, added, out, where, layout, behind, lo, hi)
+        if gelu:
+            fill_gelu(out[lo:hi].reshape(-1), value[lo:hi].reshape(-1))
+
+    parallel.run(forward, parallel.split(len(x), 2 * parallel.get_num_threads()))  # two: one thread may start late
 
     def backward(g: Array) -> tuple[Array | None, ...]:
         g = _channels_last(g)
         grad_x = np.empty(lines.shape if needs[0] else (0, 0, 0), x.dtype)
+        blocks = parallel.split(len(x), min(BLOCKS, len(x) * rows * columns // POSITIONS))
         parts = np.empty((len(blocks), len(flat) + 1, outputs), x.dtype)  # a sum for each block, whatever thread
         turned = pack(weight.transpose(2, 3, 0, 1).reshape(-1, channels))
+        grad_out = np.empty_like(out) if gelu else g
 
         def share(lo: int, hi: int) -> None:
+            if gelu:
+                fill_gelu_gradient(*(a[lo:hi].reshape(-1) for a in (out, g, grad_out)))
             part = parts[blocks.index((lo, hi))]
-            kernels.convolve_backward(lines, g, where, turned, grad_x, part, layout, behind, lo, hi)
+            kernels.convolve_backward(lines, grad_out, where, turned, grad_x, part, layout, behind, lo, hi)
 
         parallel.run(share, blocks)
         total = parts.sum(axis=0)
         grad_weight = total[:-1].reshape(kh, kw, channels, outputs).transpose(3, 2, 0, 1)
         return _channels_first(grad_x.reshape(images.shape)) if needs[0] else None, grad_weight, total[-1]
 
-    return _channels_first(out), backward
+    return _channels_first(value), backward
 
 
 @operation("(B, C, H, W) -> (B, C, OH, OW)")
