@@ -10,7 +10,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
@@ -91,8 +91,7 @@ def run(work: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None
                 return
             work(*block)
 
-    helpers = min(_State.threads, len(blocks)) - 1
-    tasks = [_pool().submit(work_off) for _ in range(helpers)]
+    tasks = _on_other_threads(work_off, len(blocks) - 1)
     try:
         work_off()  # this thread takes its share too
     finally:
@@ -103,11 +102,13 @@ def run(work: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None
             raise error
 
 
-def _pool() -> ThreadPoolExecutor:
-    with _State.lock:  # several threads of the caller's may be here: one pool for all
-        if _State.pool is None:
+def _on_other_threads(work: Callable[[], None], wanted: int) -> list[Future[None]]:
+    """Begin `work` on as many of our threads as there are, `wanted` at most."""
+    with _State.lock:  # several threads of the caller's may be here: one pool for all, and none shut down meanwhile
+        helpers = min(_State.threads - 1, wanted)
+        if helpers > 0 and _State.pool is None:
             _State.pool = ThreadPoolExecutor(_State.threads - 1, thread_name_prefix="seqdl")
-        return _State.pool
+        return [_State.pool.submit(work) for _ in range(helpers)] if _State.pool else []
 
 
 def split(size: int, parts: int) -> list[tuple[int, int]]:
