@@ -23,7 +23,7 @@ import measure
 from measure import ROOT
 
 BENCHES = ("train_rnn", "letters_cnn", "generate_rnn", "bigru", "start", "growth", "kernels")
-STORED = ROOT / "bench" / "ratios.json"
+STORED = ROOT / "bench" / "ratios.json"  # and the lines of the README's table
 MOVED = 0.15
 
 
@@ -52,9 +52,9 @@ def moved(ratios: dict[str, float], stored: dict[str, float]) -> list[str]:
     return lines
 
 
-def write_summary(summary: list[str]) -> None:
-    """The README's short table."""
-    rows = [line.split(" | ") for line in summary]
+def write_summary(summary: dict[str, list[str]]) -> None:
+    """The README's short table, from what each bench said last."""
+    rows = [line.split(" | ") for name in BENCHES for line in summary.get(name, [])]
     said = f"Machine: {measure.machine_line()}. Made by `make bench`; more in `bench/RESULTS.md`."
     content = f"{measure.table(['on this machine', 'speed, the best peer = 1'], rows)}\n\n{said}"
     measure.write_between(ROOT / "README.md", "bench/summary", content)
@@ -67,18 +67,16 @@ def main() -> None:
     parser.add_argument("--bench", action="append", choices=BENCHES, help="only this one; may be given several times")
     options, rest = parser.parse_known_args()
     arguments = [*rest, "--quick"] if options.quick else [*rest, "--write"]
-    ratios: dict[str, float] = {}
-    summary: list[str] = []
+    stored = json.loads(STORED.read_text()) if STORED.exists() else {"ratios": {}, "summary": {}}
     for name in options.bench or BENCHES:
         found = outcome(name, arguments)
-        ratios |= found["ratios"]
-        summary += found["summary"]
-    stored = json.loads(STORED.read_text()) if STORED.exists() else {}
-    print("\n".join(moved(ratios, stored)) or f"nothing moved by more than {MOVED:.0%}")
-    if options.store or not options.quick:
-        STORED.write_text(json.dumps(stored | ratios, indent=1, sort_keys=True) + "\n")
-    if not options.quick and not options.bench:
-        write_summary(summary)
+        print("\n".join(moved(found["ratios"], stored["ratios"])), flush=True)
+        stored["ratios"] |= found["ratios"]
+        if not options.quick:
+            stored["summary"][name] = found["summary"]
+            write_summary(stored["summary"])
+        if options.store or not options.quick:
+            STORED.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":
