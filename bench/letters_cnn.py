@@ -23,7 +23,7 @@ from typing import Any
 
 import measure
 import numpy as np
-from measure import Case, Config, Ledger, Options, Result, Step
+from measure import Case, Config, Ledger, Options, Step
 from steps import jax_adam, seqdl_classifier, torch_classifier
 
 CONVOLUTIONS = [(1, 32, 26), (32, 64, 11), (64, 128, 4)]  # channels in and out, size of the output
@@ -207,17 +207,6 @@ CONTENDERS = {
 OWN = ("seqdl", "floor")
 
 
-def row(case: Case, threads: int, results: dict[str, Result], ledger: Ledger) -> list[str]:
-    """Of the table; the ratio goes into the ledger."""
-    name, ratio = measure.best_peer(results)
-    ledger.ratios[f"letters, {case.name}, {threads} threads"] = ratio
-    cells = [measure.rate(case, results[contender]) if contender in results else "-" for contender in CONTENDERS]
-    of_floor = results["floor"].seconds / results["seqdl"].seconds
-    memory = " / ".join(measure.megabytes(results[n]) for n in ("seqdl", "PyTorch", "JAX"))
-    return [case.name, str(threads), *cells, f"**{ratio:.2f}** ({name})", f"{of_floor:.0%}",
-            measure.share(case, results), memory]  # fmt: skip
-
-
 def bench(options: Options) -> None:
     ledger, rows = Ledger("letters_cnn"), []
     contenders = [name for name in CONTENDERS if not (options.quick and "compile" in name)]
@@ -225,7 +214,7 @@ def bench(options: Options) -> None:
         for case in map(with_file, measure.chosen(CASES, options)):
             results = measure.compare(__file__, case, contenders, OWN, threads, options)
             ledger.peer_failures(results, case)
-            rows.append(row(case, threads, results, ledger))
+            rows.append(measure.row("letters", CONTENDERS, case, threads, results, ledger))
             if threads == options.threads[-1]:
                 ratio = measure.best_peer(results)[1]
                 ledger.summary.append(f"letter network, {case.name}, {threads} threads | {ratio:.2f}")

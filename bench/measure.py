@@ -340,6 +340,26 @@ def share(case: Case, results: dict[str, Result], name: str = "seqdl") -> str:
     return f"{case.flops / results[name].seconds * results['limit'].seconds:.0%}"
 
 
+def row(
+    kind: str, contenders: Iterable[str], case: Case, threads: int, results: dict[str, Result], ledger: Ledger
+) -> list[str]:
+    """Of a table of contenders with a floor; the ratio goes into the ledger."""
+    name, ratio = best_peer(results)
+    ledger.ratios[f"{kind}, {case.name}, {threads} threads"] = ratio
+    cells = [rate(case, results[contender]) if contender in results else "-" for contender in contenders]
+    of_floor = results["floor"].seconds / results["seqdl"].seconds
+    memory = " / ".join(megabytes(results[n]) for n in ("seqdl", "PyTorch", "JAX"))
+    return [
+        case.name,
+        str(threads),
+        *cells,
+        f"**{ratio:.2f}** ({name})",
+        f"{of_floor:.0%}",
+        share(case, results),
+        memory,
+    ]
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

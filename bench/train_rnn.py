@@ -22,7 +22,7 @@ from typing import Any
 
 import measure
 import numpy as np
-from measure import Case, Config, Ledger, Options, Result, Step
+from measure import Case, Config, Ledger, Options, Step
 from steps import jax_adam
 
 SYMBOLS = 65
@@ -242,17 +242,6 @@ CONTENDERS = {
 OWN = ("seqdl", "floor")
 
 
-def row(case: Case, threads: int, results: dict[str, Result], ledger: Ledger) -> list[str]:
-    """Of the table; the ratio goes into the ledger."""
-    name, ratio = measure.best_peer(results)
-    ledger.ratios[f"training, {case.name}, {threads} threads"] = ratio
-    cells = [measure.rate(case, results[contender]) if contender in results else "-" for contender in CONTENDERS]
-    of_floor = results["floor"].seconds / results["seqdl"].seconds
-    memory = " / ".join(measure.megabytes(results[n]) for n in ("seqdl", "PyTorch", "JAX"))
-    return [case.name, str(threads), *cells, f"**{ratio:.2f}** ({name})", f"{of_floor:.0%}",
-            measure.share(case, results), memory]  # fmt: skip
-
-
 def bench(options: Options) -> None:
     ledger, rows = Ledger("train_rnn"), []
     for threads in options.threads:
@@ -261,7 +250,7 @@ def bench(options: Options) -> None:
         for case in map(with_file, measure.chosen(CASES, options)):
             results = measure.compare(__file__, case, contenders, OWN, threads, options)
             ledger.peer_failures(results, case)
-            rows.append(row(case, threads, results, ledger))
+            rows.append(measure.row("training", CONTENDERS, case, threads, results, ledger))
     head = ["characters/s, training", "threads", *CONTENDERS, "over the best peer", "of the floor", "of the limit",
             "peak MB: seqdl / PyTorch / JAX"]  # fmt: skip
     most = [r for name, r in ledger.ratios.items() if name.endswith(f"{options.threads[-1]} threads")]
