@@ -1,6 +1,6 @@
 """All benches, one after the other.
 
-    python bench/run.py           # all: tables into bench/RESULTS.md, a short one into the README (an hour?)
+    python bench/run.py           # all: tables into bench/RESULTS.md, a short one into the README (up to an hour)
     python bench/run.py --quick   # one case of each, about two minutes, compared with the ratios stored last
 
 Ratios above 1 mean that seqdl is faster than the best peer. The full run stores them in bench/ratios.json; --quick

@@ -21,13 +21,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from measure import ROOT, environment, write_between
+
 HEAD = ["| text, last 10% of the bytes held out | model | training | nats/character | bits/byte |", "|" + " --- |" * 5]
 
 
 def seqdl(*arguments: object) -> str:
     command = [sys.executable, "-m", "seqdl_cli.main", *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment()).stdout
 
 
 def last_tenth(source: Path, folder: Path) -> Path:
@@ -64,14 +65,6 @@ def as_written(held_out: Path) -> list[str]:
         result = {"nats_per_symbol": nats, "bits_per_byte": nats / math.log(2) * len(symbols) / held_out.stat().st_size}
         rows.append(row("tinyshakespeare", f"the shipped one, as it writes, {name}", None, result))
     return rows
-
-
-def write_between(path: Path, marker: str, content: str) -> None:
-    """Replace what stands between <!-- marker --> and <!-- /marker --> in a file."""
-    text = path.read_text()
-    start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
-    before, rest = text.split(start, 1)
-    path.write_text(f"{before}{start}\n{content}\n{end}{rest.split(end, 1)[1]}")
 
 
 def with_standing(rows: list[str]) -> list[str]:

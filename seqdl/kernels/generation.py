@@ -17,11 +17,11 @@ from numba import types
 from numba.extending import overload
 
 from seqdl.kernels.jit import OPTIONS, kernel
+from seqdl.kernels.one_row import multiply_row
 from seqdl.kernels.product import multiply
 from seqdl.kernels.quantised import multiply_short, to_short
 from seqdl.kernels.recurrent import sigmoid, tanh
 from seqdl.kernels.sampling import pick, surprise
-from seqdl.kernels.vector import multiply_row
 
 Array = np.ndarray
 

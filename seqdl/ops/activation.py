@@ -41,7 +41,7 @@ def gelu(x: Array) -> Any:
 def fill_gelu(x: Array, value: Array) -> None:
     """value = gelu(x), both flat."""
     if x.dtype == np.float32:
-        kernels.gelu(x, value, 0, len(x))
+        kernels.gelu(x, value)
     else:
         np.multiply(x, 0.5 * (1 + erf(x * 0.5**0.5)), out=value)
 
@@ -49,7 +49,7 @@ def fill_gelu(x: Array, value: Array) -> None:
 def fill_gelu_gradient(x: Array, g: Array, grad: Array) -> None:
     """grad = g gelu'(x), all flat."""
     if x.dtype == np.float32:
-        kernels.gelu_backward(x, g, grad, 0, len(x))
+        kernels.gelu_backward(x, g, grad)
     else:
         np.multiply(g, 0.5 * (1 + erf(x * 0.5**0.5)) + x * np.exp(-0.5 * x * x) * (2 * np.pi) ** -0.5, out=grad)
 

@@ -74,9 +74,9 @@ class _Layer:
         symbols, vectors = x.ndim == 2, x.ndim == 3
         weight = self.w_ih.T
         return kernels.Inputs(
-            x.astype(np.int64) if symbols else np.empty((0, 0), np.int64),
+            x if symbols else np.empty((0, 0), np.int64),
             np.ascontiguousarray(weight + bias) if symbols else np.empty((0, 0), bias.dtype),
-            np.ascontiguousarray(x) if vectors else np.empty((0, 0, 0), bias.dtype),
+            x if vectors else np.empty((0, 0, 0), bias.dtype),
             pack(weight if vectors else weight[:0]),
             bias[None],
         )
@@ -163,6 +163,7 @@ def _stack(
     directions = 2 if bidirectional else 1
     count = len(weights) // 4 // directions
     _check(cell, x, initial, weights, count * directions)
+    x = np.ascontiguousarray(x, np.int64 if x.ndim == 2 else None)
     steps, batch, H = *x.shape[:2], weights[1].shape[1]
     inputs: list[Array] = []
     masks: list[Array | None] = []

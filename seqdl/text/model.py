@@ -14,14 +14,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from seqdl import modelfile
+from seqdl import modelfile, parallel
 from seqdl.errors import InputError, ModelFileError, UsageError
 from seqdl.kernels import generation as kernels
 from seqdl.nn.module import StateError
 from seqdl.text.network import CELLS, CharNetwork
 from seqdl.text.sampling import SamplingOptions
 from seqdl.text.scoring import Score, surprisal
-from seqdl.text.streams import Streams, pack, share_out
+from seqdl.text.streams import Streams, pack
 from seqdl.text.vocabulary import Vocabulary, vocabulary_from
 
 Array = np.ndarray
@@ -115,7 +115,7 @@ class CharModel:
         options: SamplingOptions | None = None,
         stop: Sequence[str] = (),
     ) -> list[Piece]:
-        """Continue each of the prompts by itself, side by side: many times faster than one after the other.
+        """Continue each of the prompts by itself, side by side: several times faster than one after the other.
 
         Each Piece is all that `generate` gives for that prompt and that seed. Prompts of about one length are
         best, since none goes on before the longest is read. UsageError where seeds are not as many as prompts.
@@ -144,7 +144,7 @@ class CharModel:
                 symbols = self.vocabulary.encode(prompt).astype(np.int64)[:, None]
                 begun[prompt].write(symbols, np.zeros(symbols.shape), self.vocabulary.allowed(), options.for_kernel())
 
-        share_out(read, len(different))
+        parallel.run(read, parallel.batch_blocks(len(different)))
         return Streams.joined([begun[prompt] for prompt in raw])
 
     def _chunks(

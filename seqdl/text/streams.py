@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -97,16 +97,8 @@ class Streams:
         def share(lo: int, hi: int) -> None:
             kernels.write(self.weights, self.state, allowed, sampling, chances, symbols, nats, lo, hi)
 
-        share_out(share, symbols.shape[1])
+        parallel.run(share, parallel.batch_blocks(symbols.shape[1]))
         return nats
-
-
-def share_out(work: Callable[[int, int], None], count: int) -> None:
-    """Call work(lo, hi) for shares of range(count), one for each thread."""
-    if count == 1:  # it would take longer to make the threads ready
-        work(0, 1)
-    else:
-        parallel.run(work, parallel.batch_blocks(count))
 
 
 def mean_nats(weights: kernels.Weights, lstm: bool, symbols: Array, lanes: int = 64) -> float:
