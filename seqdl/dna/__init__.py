@@ -1,0 +1,1 @@
+"""DNA: motifs and learned sites, found in genomes of any size."""
