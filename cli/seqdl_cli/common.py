@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from seqdl_data.corpus import standard_input
 from seqdl_data.errors import InputError, UsageError, unreadable
+from seqdl_data.streams import standard_input
 
 Threads = Annotated[
     int | None,

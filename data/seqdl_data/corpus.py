@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -23,14 +21,12 @@ from seqdl_data.dataset import (
     stored_info,
 )
 from seqdl_data.errors import InputError, UsageError, unreadable
+from seqdl_data.streams import GZIP_MAGIC, PIECE, cut, plain_pieces, standard_input, unzipped
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-PIECE = 1 << 20
-GZIP_MAGIC = b"\x1f\x8b\x08"
-GZIP_BLOCK = 1 << 16  # small: what follows a gzip member is copied, and bgzip has a member every 64 KiB
 BATCH = 256  # Parquet rows at a time; 16 MiB of a text dataset
 TEXT_TYPES = {"string", "large_string", "string_view", "binary", "large_binary", "binary_view"}
 
@@ -97,62 +93,23 @@ def _read(path: str, split: str | None, stdin: BinaryIO | None) -> Iterator[byte
             yield from _stream_pieces(stream, path, split)
 
 
-def standard_input() -> BinaryIO:
-    """The bytes of standard input; InputError where it is closed."""
-    if sys.stdin is None:  # closed with <&-
-        raise InputError("standard input is closed; give a file, or pipe something in")
-    return sys.stdin.buffer
-
-
 def _stream_pieces(stream: BinaryIO, name: str, split: str | None) -> Iterator[bytes]:
-    pieces = _plain_pieces(stream, name)
+    pieces = plain_pieces(stream, name)
     head = next(pieces, b"")
     if head.startswith(PARQUET_MAGIC):
         yield from _parquet_pieces(stream, name, split)
         return
     _refuse_split(name, split)
     if head.startswith(GZIP_MAGIC):
-        yield from _unzipped(chain([head], pieces), name)
+        yield from unzipped(chain([head], pieces), name)
     elif head:
         yield head
         yield from pieces
 
 
-def _plain_pieces(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    try:
-        while piece := stream.read(PIECE):
-            yield piece
-    except OSError as error:
-        raise unreadable(name, error) from error
-
-
 def _refuse_split(name: str, split: str | None) -> None:
     if split is not None:
         raise UsageError(f"{name}: has no split {split!r}; only a file from `seqdl data build text` has splits")
-
-
-def _unzipped(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """The text in gzip data: of all members (`cat a.gz b.gz`, bgzip); zeros after a member are padding."""
-    offset = 0
-    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    for block in (block for piece in pieces for block in _cut(piece, GZIP_BLOCK)):
-        offset += len(block)
-        while block := block.lstrip(b"\0") if member.eof else block:
-            if member.eof:
-                member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            try:
-                plain = member.decompress(block, PIECE)
-            except zlib.error as error:
-                raise InputError(f"{name}: damaged gzip after byte {offset - len(block)}: {error}") from error
-            block = member.unused_data or member.unconsumed_tail
-            if plain:
-                yield plain
-    if not member.eof:
-        raise InputError(f"{name}: gzip data ends too early, at byte {offset}; is the file complete?")
-
-
-def _cut(data: bytes, size: int) -> Iterator[bytes]:
-    return (data[at : at + size] for at in range(0, len(data), size))
 
 
 def _parquet_pieces(stream: BinaryIO, name: str, split: str | None) -> Iterator[bytes]:
@@ -198,7 +155,7 @@ def _foreign_rows(file: pq.ParquetFile, name: str) -> Iterator[bytes]:
     column = _text_column(file.schema_arrow, name)
     for rows in file.iter_batches(BATCH, columns=[column], use_threads=False):
         lines = (row if row.endswith(b"\n") else row + b"\n" for row in _as_bytes(rows.column(0)))
-        yield from _cut(b"".join(lines), PIECE)
+        yield from cut(b"".join(lines), PIECE)
 
 
 def _as_bytes(column: pa.Array) -> list[bytes]:
