@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -199,3 +200,13 @@ def slopes(function: Callable[[], float], x: Array, eps: float = 1e-6) -> Array:
         result[at] = (above - function()) / (2 * eps)
         x[at] = kept
     return result
+
+
+def deficit_chances(deficits: Array, chances: Array, D: int) -> Array:
+    """(D,) the chance of each sum of deficits below D: all 4^W words, one by one."""
+    out = np.zeros(D)
+    for word in itertools.product(range(4), repeat=len(deficits)):
+        total = sum(int(deficits[w, b]) for w, b in enumerate(word))
+        if total < D:
+            out[total] += math.prod(chances[w, b] for w, b in enumerate(word))
+    return out

@@ -23,6 +23,7 @@ from seqdl.kernels import (
     quantised,
     recurrent,
     sampling,
+    score_distribution,
 )
 from seqdl.kernels.jit import KERNELS, OPTIONS
 from seqdl.modelfile import quantise_rows
@@ -59,7 +60,7 @@ def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
 
 def test_every_kernel_has_a_test_here() -> None:
     modules = {m.__name__ for m in (activation, convolution, embedding, generation, optimiser, pooling, product)}
-    modules |= {m.__name__ for m in (quantised, recurrent, sampling, one_row)}
+    modules |= {m.__name__ for m in (quantised, recurrent, sampling, one_row, score_distribution)}
     names = {k.__name__ for k in KERNELS if k.__module__ in modules}
     tests = " ".join(name for name in vars(sys.modules[__name__]) if name.startswith("test_"))
     assert {name for name in names if f"test_{name}_" not in tests + "_"} == set()
@@ -997,6 +998,23 @@ def test_write_reads_what_is_given_and_chooses_the_rest(cell) -> None:
         assert nats[n, s] == pytest.approx(sampling.surprise(logits[n, s], symbols[n, s], scratch[0]), abs=1e-5)
     np.testing.assert_array_equal(streams.state.recent, symbols[-4:].T)
     np.testing.assert_allclose(streams.state.logits, logits[-1], rtol=1e-5, atol=1e-5)
+
+
+# the distribution of scores
+
+
+@pytest.mark.parametrize("D", [1, 2, 7, 40, 200])
+@pytest.mark.parametrize("W", [1, 2, 5])
+def test_convolve_columns_is_the_tally_of_all_words(W, D) -> None:
+    draws = np.random.default_rng([W, D])
+    deficits = np.sort(draws.integers(0, 12, (W, 4)), axis=1)
+    deficits[:, 0] = 0
+    deficits[0, 3] = 1 << 40  # a base that never is
+    deficits[-1, 1] = 0  # two that cost the same
+    chances = draws.dirichlet(np.ones(4), W)
+    out, other = np.full((2, D), np.nan)
+    score_distribution.convolve_columns(deficits, chances, out, other)
+    close(out, naive.deficit_chances(deficits, chances, D))
 
 
 # Batches of nothing
