@@ -12,8 +12,8 @@ EVERY_TERMINAL, EVERY_LOG = 0.2, 15.0  # seconds
 class Display:
     """Called with each report of the training loop."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, quiet: bool = False, unit: str = "symbols") -> None:
+        self.quiet, self.unit = quiet, unit
         self.terminal = sys.stderr.isatty()
         self.started = self.shown = time.monotonic()
         self.first_share: float | None = None
@@ -26,8 +26,8 @@ class Display:
             self._step(report)
         elif report.kind == "validation":
             p = report.progress
-            best = " (best)" if p.best_step == p.step else f" (best {p.best:.4f} at step {p.best_step})"
-            self._line(f"validation {report.loss:.4f} nats at step {p.step}{best}")
+            best = " (best)" if p.best_step == p.step else f" (best {p.best:.5g} at step {p.best_step})"
+            self._line(f"validation {report.loss:.5g} nats at step {p.step}{best}")
             if report.text:
                 self._line("sample: " + " ".join(report.text.split())[:160])
         elif report.kind == "note":
@@ -44,7 +44,7 @@ class Display:
         left = (now - self.started) * (1 - report.share) / done if done > 0 else float("inf")
         text = (
             f"{report.share:6.1%}  step {report.progress.step}  loss {report.loss:.4f}  lr {report.lr:.2e}  "
-            f"{report.rate:,.0f} symbols/s  ETA {_clock(left)}"
+            f"{report.rate:,.0f} {self.unit}/s  ETA {_clock(left)}"
         )
         if self.terminal:
             sys.stderr.write(f"\r\x1b[K{text}")
