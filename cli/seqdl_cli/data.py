@@ -118,7 +118,7 @@ def build_splice_command(
     """Make a dataset of splice sites: introns are the gaps between exons; decoys every other GT, GC and AG.
 
     Both strands are labelled. Whole records go to a split, which the file states. --eie lines are split by gene and
-    --uci windows by sequence, 8 : 1 : 1.
+    --uci windows by sequence, 8 : 1 : 1; beside a genome, --eie lines are for training alone.
 
     Example: seqdl data build splice --fasta pombe.fa.gz --gff3 pombe.gff3.gz --test II -o pombe.parquet
     """

@@ -76,8 +76,9 @@ def build_splice(
     """Write a dataset of splice sites to the Parquet file `output`; return its description.
 
     Introns are the gaps between a transcript's exons, on either strand. Whole records go to a split, or the last
-    part of each (see Split). Lines of exon, intron, exon are split by their gene, 8 : 1 : 1; those that occur in
-    a genome's valid or test part are left out. Windows are split by their sequence, so that repeats stay together.
+    part of each (see Split). Lines of exon, intron, exon are split by their gene, 8 : 1 : 1; beside a genome all are
+    for training, as what is measured and calibrated shall be as in a genome, and those that occur in its valid or
+    test part are left out. Windows are split by their sequence, so that repeats stay together.
 
     UsageError for no source at all and for a record in `split` that no genome has; InputError for files that are
     missing or malformed; OutputError when writing fails.
@@ -91,7 +92,7 @@ def build_splice(
     for genome in genomes:
         pieces += genome_pieces(genome, split, held_out if eie else None)
     for path in eie:
-        pieces += eie_pieces(path, held_out)
+        pieces += eie_pieces(path, held_out if genomes else None)
     for path in uci:
         pieces += uci_pieces(path)
     info = DatasetInfo(
@@ -236,20 +237,24 @@ def acceptor_candidates(codes: Array) -> Array:
     return found
 
 
-def eie_pieces(path: str | os.PathLike[str], held_out: set[bytes]) -> Iterator[Piece]:
-    """Rows of a file with lines `exon intron exon count gene`, the exons 50 bases each."""
+def eie_pieces(path: str | os.PathLike[str], held_out: set[bytes] | None = None) -> Iterator[Piece]:
+    """Rows of a file with lines `exon intron exon count gene`, the exons 50 bases each.
+
+    Split by gene; where `held_out` is given, all are to train but those that have one of its words.
+    """
     for number, line in enumerate(read_lines(path), 1):
         fields = line.split()
         if len(fields) != 5 or len(fields[0]) != EIE_EXON or len(fields[2]) != EIE_EXON:
             raise InputError(f"{os.fspath(path)}:{number}: expected 50 bases, an intron, 50 bases, a count and a gene")
         codes = _bases(b"".join(fields[:3]), f"{os.fspath(path)}:{number}")
-        if held_out.intersection(_words(codes)):
+        if held_out and held_out.intersection(_words(codes)):
             continue
         donor, acceptor = EIE_EXON, EIE_EXON + len(fields[1])
         sites, structure = decoys(codes), np.full(len(codes), UNSAID, np.uint8)
         sites[donor], sites[acceptor] = DONOR, ACCEPTOR
         structure[donor:acceptor] = INTRON
-        yield Piece(fields[4].decode(), 0, codes, Labels(sites, structure), None, split_of(fields[4]))
+        split = split_of(fields[4]) if held_out is None else "train"
+        yield Piece(fields[4].decode(), 0, codes, Labels(sites, structure), None, split)
 
 
 def uci_pieces(path: str | os.PathLike[str]) -> Iterator[Piece]:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqdl.errors import InputError
 from seqdl_data.nucleotides import UNKNOWN
 from seqdl_data.sites import UNSAID, Stretch
 
@@ -23,16 +22,19 @@ class Batch(NamedTuple):
     structure: Array
 
 
-class Examples:
-    """Labelled sequences end to end, to draw pieces from.
+def has_sites(stretch: Stretch) -> bool:
+    """Whether any base of it is labelled as a site."""
+    return bool(((stretch.labels > 0) & (stretch.labels != UNSAID)).any())
 
-    Half of the pieces (`near_sites`) hold a site at a random place, the others lie anywhere: sites are rare, and
+
+class Examples:
+    """Labelled sequences end to end, to draw pieces from; one of them at least has a site.
+
+    A share of the pieces (`near_sites`) hold a site at a random place, the others lie anywhere: sites are rare, and
     a network that sees few of them learns slowly. Calibration takes back what that does to the probabilities.
     """
 
     def __init__(self, stretches: Sequence[Stretch], length: int) -> None:
-        if not stretches or not any(((s.labels > 0) & (s.labels != UNSAID)).any() for s in stretches):
-            raise InputError("there is no site among the sequences to train on")
         self.length = min(length, max(len(s.codes) for s in stretches))
         gap = self.length  # unknown bases between two sequences: no piece holds parts of two
         self.codes = _laid_out([s.codes for s in stretches], UNKNOWN, gap)

@@ -13,7 +13,7 @@ import numpy as np
 
 from seqdl import ops
 from seqdl.dna.evaluation import Judgement, evaluate, judge_stretches, mean_loss, report
-from seqdl.dna.examples import Examples
+from seqdl.dna.examples import Examples, has_sites
 from seqdl.dna.network import CELLS, SiteNetwork
 from seqdl.dna.sitemodel import SiteKind, SiteModel
 from seqdl.errors import InputError, UsageError
@@ -69,7 +69,7 @@ MOTIF_SITES = SiteSettings(hidden=32, layers=1, window=200, batch=64)
 
 
 class SiteTask:
-    """Pieces of labelled sequences for the training loop.
+    """Pieces of labelled sequences for the training loop; half of the batches from sequences shorter than a window.
 
     The loss is the cross-entropy of the sites, where anything is said of a base, plus `structure_weight` times that
     of what each base belongs to. Validation calibrates the model on the held-out sequences and gives the log-loss
@@ -78,7 +78,11 @@ class SiteTask:
 
     def __init__(self, train: Sequence[Stretch], valid: Sequence[Stretch], kinds: Sequence[SiteKind], s: SiteSettings):
         self.settings, self.valid = s, valid
-        self.examples = Examples(train, s.window)
+        long = [stretch for stretch in train if len(stretch.codes) >= s.window]
+        short = [stretch for stretch in train if len(stretch.codes) < s.window]
+        self.pools = [Examples(pool, s.window) for pool in (long, short) if any(map(has_sites, pool))]
+        if not self.pools:
+            raise InputError("there is no site among the sequences to train on")
         self.generator = np.random.default_rng(s.seed)
         network = SiteNetwork(len(kinds) + 1, s.cell, s.hidden, s.layers, s.kmer, s.dropout, self.generator)
         self.model = SiteModel(network, tuple(kinds), s.context, ((1.0, 0.0),) * len(kinds))
@@ -90,10 +94,11 @@ class SiteTask:
         return self.model.network
 
     def steps_per_epoch(self) -> int:
-        return max(1, self.examples.bases // (self.settings.batch * self.examples.length))
+        return max(1, sum(pool.bases // (self.settings.batch * pool.length) for pool in self.pools))
 
     def batch_loss(self) -> tuple[Tensor, int]:
-        batch = self.examples.draw(self.settings.batch, self.settings.near_sites, self.generator)
+        pool = self.pools[self.generator.integers(len(self.pools))]
+        batch = pool.draw(self.settings.batch, self.settings.near_sites, self.generator)
         hidden = self.network(batch.codes).reshape(batch.codes.size, -1)
         loss = ops.cross_entropy(self.network.site(hidden), batch.sites.T.reshape(-1))
         targets = batch.structure.T.reshape(-1)
