@@ -29,9 +29,9 @@ Array = np.ndarray
 KIND = "sites"
 SHIPPED = ("spombe", "worm-plant")
 DEFAULT = SHIPPED[0]
-BLOCK = 800  # bases judged in one pass over a window
+BLOCK = 2000  # bases judged in one pass over a window: long, since bases far from its ends see more of the record
 ROUND = 50  # windows at a record's end are filled up to a multiple, so that many short records share a batch
-BATCH = 64  # windows side by side
+BATCH = 32  # windows side by side, some 80 MB in each layer
 
 
 @dataclass(frozen=True)

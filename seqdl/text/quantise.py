@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from seqdl.modelfile import SCHEMES
 from seqdl.text.corpus import Corpus, read_corpus
 from seqdl.text.model import CharModel, model_path
 from seqdl.text.scoring import mean_surprisal
-from seqdl.training.session import seen_from
+from seqdl.training import session
 
 
 def quantise_file(
@@ -37,7 +36,7 @@ def quantise_file(
     corpus = _held_out(before, paths, model_path(model).parent)
     measured = f"the {corpus.valid_bytes} bytes of the validation part ({corpus.split})"
     figures = {"before": _figures(before, model, corpus)}
-    before.card = _without_folders(before.card) | {
+    before.card = session.without_folders(before.card) | {
         "source": source,
         "licence": licence,
         "quantisation": {"scheme": scheme, "measured_on": measured, **figures},
@@ -49,22 +48,13 @@ def quantise_file(
     return {"scheme": scheme, "measured_on": measured, **figures}
 
 
-def _without_folders(card: dict[str, Any]) -> dict[str, Any]:
-    """A card that can be given away: files by their names, without the folders of the machine they lay on."""
-    training = dict(card.get("training", {}))
-    training["paths"] = [os.path.basename(path) for path in training.get("paths", [])]
-    words = shlex.split(training.get("command", ""))
-    training["command"] = shlex.join(os.path.basename(w) if os.path.isabs(w) else w for w in words)
-    return card | {"training": training}
-
-
 def _held_out(model: CharModel, paths: Sequence[str | os.PathLike[str]] | None, folder: Path) -> Corpus:
     """The text to measure on, split as in training."""
     training = model.card.get("training", {})
     fraction = training.get("text", {}).get("valid_fraction", 0.1)
     if paths:
         return _measurable(read_corpus(paths, model.vocabulary, fraction), paths)
-    known = seen_from(folder, training.get("paths", []))
+    known = session.seen_from(folder, training.get("paths", []))
     if not known or not all(os.path.exists(path) for path in known):
         raise InputError("the model's own corpus is not here; name a text to measure the loss on with --text")
     corpus = read_corpus(known, model.vocabulary, fraction)

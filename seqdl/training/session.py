@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -86,6 +87,15 @@ def relative_to(folder: Path, paths: list[str]) -> list[str]:
 def seen_from(folder: str | os.PathLike[str], paths: Sequence[str]) -> list[str]:
     """Paths that a card holds relative to its run's folder, as this process can open them."""
     return [os.path.normpath(os.path.join(folder, path)) for path in paths]
+
+
+def without_folders(card: dict[str, Any]) -> dict[str, Any]:
+    """A card that can be given away: files by their names, without the folders of the machine they lay on."""
+    training = dict(card.get("training", {}))
+    training["paths"] = [os.path.basename(path) for path in training.get("paths", [])]
+    words = shlex.split(training.get("command", ""))
+    training["command"] = shlex.join(os.path.basename(w) if os.path.isabs(w) else w for w in words)
+    return card | {"training": training}
 
 
 def _log_path(folder: Path) -> Path:
