@@ -10,9 +10,9 @@ loses a hit:
             the threshold allows is no hit. Costs the same for each matrix, whatever its threshold.
     index   For each word of WORD bases the list of the matrices that can still reach their threshold when this word
             is in their core, the WORD columns for which there are fewest such words. One look-up a base serves all
-            matrices; what remains are the candidates.
+            matrices, and few candidates remain where the core decides nearly alone. See motif_index.py.
 
-Matrices: M of them, W columns each, all columns one below the other.
+Both name candidates, `check` adds up their scores. M: matrices, W: the columns of one.
 """
 
 from __future__ import annotations
@@ -33,27 +33,30 @@ STEP = VECTORS * LANES  # windows that are summed together
 BLOCK = 1 << 14  # windows whose words stay in the first cache
 WORD = 10  # bases of a word of the index
 LETTERS = 8  # entries of a column: A, C, G, T, then NaN, so that no code points elsewhere
+PADDING = 4  # the columns of a matrix are filled up to a multiple of this with zeros, which change no sum
+MISSING = 4  # the code of what is no base
+U = np.uint64  # an index of this type needs no test for being negative
 
 
 class Matrices(NamedTuple):
-    columns: Any  # (sum of W, LETTERS) float64
-    first: Any  # (M + 1,) int64: the columns of m are first[m] to first[m + 1]
+    columns: Any  # (sum of padded W * LETTERS,) float64
+    first: Any  # (M + 1,) uint64: the padded columns of m are first[m] to first[m + 1]
     thresholds: Any  # (M,) float64
 
 
 class Sweeps(NamedTuple):
     """S matrices that are swept, G groups of columns each."""
 
-    matrix: Any  # (S,) int64
+    matrix: Any  # (S,) uint32
     first: Any  # (S + 1,) int64: its groups are first[s] to first[s + 1]
     tables: Any  # (sum of G, LANES) uint8: what a word of a group falls short of the best one
     limits: Any  # (S,) uint8: how much a hit may fall short of
 
 
 class Index(NamedTuple):
-    first: Any  # (4 ** WORD + 1,) int32: the list of word w is first[w] to first[w + 1]; empty: no index
-    matrix: Any  # int32
-    core: Any  # (M,) int64: the column with which the core begins
+    first: Any  # (4 ** WORD + 1,) uint32: the list of word w is first[w] to first[w + 1]; empty: no index
+    matrix: Any  # uint32, ascending in a list
+    core: Any  # (M,) uint32: the column with which the core begins
 
 
 @intrinsic
@@ -109,77 +112,186 @@ def lowest(typingctx, bits):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def group_words(codes, start, words):  # type: ignore[no-untyped-def]
-    """words[i]: the word of GROUP bases at start + i; codes above 3 count as some base, missing ones as A."""
-    count = max(0, min(len(words), len(codes) - start - GROUP + 1))
-    ours = codes[start : start + count + GROUP - 1]
-    for i in range(count):
+def copy_around(codes, start, ours):  # type: ignore[no-untyped-def]
+    """ours[i] = codes[start + i], below LETTERS; MISSING before the first and after the last one."""
+    first = min(len(ours), max(0, -start))
+    last = max(first, min(len(ours), len(codes) - start))
+    ours[:first], ours[last:] = MISSING, MISSING
+    inside, there = ours[first:last], codes[start + first : start + last]
+    for i in range(len(inside)):
+        inside[i] = there[i] & (LETTERS - 1)
+
+
+@kernel
+def group_words(ours, words):  # type: ignore[no-untyped-def]
+    """words[i]: the word of GROUP bases from ours[i] on; what is no base counts as some base."""
+    for i in range(len(words)):
         word = ours[i] & 3
         for n in range(1, GROUP):
             word = word << 2 | ours[i + n] & 3
         words[i] = word
-    for i in range(count, len(words)):
-        word = 0
-        for n in range(GROUP):
-            at = start + i + n
-            word = word << 2 | (codes[at] & 3 if at < len(codes) else 0)
-        words[i] = word
-
-
-@kernel(in_order=True)
-def score(codes, at, columns, first, last):  # type: ignore[no-untyped-def]
-    """The score of the window at `at` under columns first to last, added up in their order."""
-    total = 0.0
-    for column in range(first, last):
-        total += columns[column, codes[at + column - first] & 7]
-    return total
 
 
 @kernel
 def larger(old, length, needed):  # type: ignore[no-untyped-def]
-    """An array that holds the first `length` elements of an old one and has room for `needed` ones."""
+    """An array with room for `needed` elements that begins with the first `length` ones of an old one."""
+    if needed <= len(old):
+        return old
     new = np.empty(max(needed, 2 * len(old)), old.dtype)
     new[:length] = old[:length]
     return new
 
 
 @kernel
-def sweep(codes, start, end, words, sums, matrices, sweeps, s, origin, keys, scores, count):  # type: ignore[no-untyped-def]
-    """Append the hits of sweep s that begin in [start, end)."""
-    m, limit, groups = sweeps.matrix[s], sweeps.limits[s], sweeps.first[s + 1] - sweeps.first[s]
-    first, last, threshold = matrices.first[m], matrices.first[m + 1], matrices.thresholds[m]
+def sweep(words, count, sums, sweeps, s, where):  # type: ignore[no-untyped-def]
+    """Fill `where` with those of `count` windows that may be hits of sweep s; returns how many."""
+    limit, groups, found = sweeps.limits[s], sweeps.first[s + 1] - sweeps.first[s], 0
     tables = sweeps.tables.ctypes.data + sweeps.first[s] * LANES
-    end = min(end, len(codes) - (last - first) + 1)
-    for at in range(start, end, STEP):
-        if fall_short(words.ctypes.data + at - start, tables, groups, limit, sums.ctypes.data):
+    for at in range(0, count, STEP):
+        if fall_short(words.ctypes.data + at, tables, groups, limit, sums.ctypes.data):  # type: ignore[call-arg]
             for v in range(VECTORS):
                 bits = within(sums.ctypes.data + v * LANES, limit)
                 while bits != 0:
                     window = at + v * LANES + lowest(bits)
-                    bits &= bits - np.uint64(1)
-                    if window < end:
-                        found = score(codes, window, matrices.columns, first, last)
-                        if found >= threshold:
-                            keys[count] = (window - origin) * len(matrices.thresholds) + m
-                            scores[count] = found
-                            count += 1
-    return count
+                    bits &= bits - U(1)
+                    if window < count:
+                        where[found] = window
+                        found += 1
+    return found
 
 
 @kernel
-def find(codes, start, end, matrices, sweeps, index):  # type: ignore[no-untyped-def]
-    """Keys and scores of the hits that begin in [start, end), in no order. Key: (position - start) * M + matrix."""
-    keys, scores, count = np.empty(1024, np.int64), np.empty(1024, np.float64), 0
-    widest = 0
-    for m in range(len(matrices.thresholds)):
-        widest = max(widest, matrices.first[m + 1] - matrices.first[m])
-    words, sums = np.empty(BLOCK + STEP + widest + GROUP, np.uint8), np.empty(STEP, np.uint8)
+def look_up(ours, count, first, where, begin, end):  # type: ignore[no-untyped-def]
+    """Of `count` words those whose lists are not empty: where they are, and what their lists are.
+
+    Returns how many these are, and the length of all lists. Without branches: nobody can guess which words have one.
+    """
+    mask, word, kept, total = U(4**WORD - 1), U(0), U(0), 0
+    for i in range(WORD - 1):
+        word = word << U(2) | U(ours[i] & 3)
+    for i in range(count):
+        word = (word << U(2) | U(ours[i + WORD - 1] & 3)) & mask
+        where[kept], begin[kept], end[kept] = i, first[word], first[word + U(1)]
+        total += end[kept] - begin[kept]
+        kept += U(begin[kept] != end[kept])
+    return kept, total
+
+
+@kernel(in_order=True)
+def score(ours, at, columns, first, last):  # type: ignore[no-untyped-def]
+    """The score of the window from ours[at] on, added up in the order of the columns first to last."""
+    total = 0.0
+    while first < last:
+        for n in range(PADDING):
+            total += columns[(first + U(n)) * U(LETTERS) + U(ours[at + U(n)])]
+        first, at = first + U(PADDING), at + U(PADDING)
+    return total
+
+
+@kernel
+def check(ours, margin, count, where, which, candidates, matrices, keys, scores):  # type: ignore[no-untyped-def]
+    """Keys and scores of the candidates that are hits and are among `count` windows from ours[margin] on.
+
+    where: of the candidates, in ours. Key: the window's number, shifted by 32 bits, and the matrix. Returns how many.
+    """
+    hits = U(0)
+    for c in range(candidates):
+        m, at = U(which[c]), U(where[c])
+        window = np.int64(at) - margin
+        scores[hits] = score(ours, at, matrices.columns, matrices.first[m], matrices.first[m + U(1)])
+        keys[hits] = window << 32 | which[c]
+        hits += U((scores[hits] >= matrices.thresholds[m]) & (window >= 0) & (window < count))
+    return np.int64(hits)
+
+
+@kernel
+def sort(keys, scores, sorted_keys, sorted_scores, largest):  # type: ignore[no-untyped-def]
+    """Sort by key, keys being from 0 to largest: into buckets, as many as there are keys, then by insertion."""
+    shift = 0
+    while largest >> shift > len(keys):
+        shift += 1
+    ends = np.zeros((largest >> shift) + 2, np.int64)
+    for n in range(len(keys)):
+        ends[(keys[n] >> shift) + 1] += 1
+    for bucket in range(1, len(ends)):
+        ends[bucket] += ends[bucket - 1]
+    for n in range(len(keys)):
+        bucket = keys[n] >> shift
+        sorted_keys[ends[bucket]], sorted_scores[ends[bucket]] = keys[n], scores[n]
+        ends[bucket] += 1
+    for n in range(1, len(keys)):
+        key, score, at = sorted_keys[n], sorted_scores[n], n
+        while at > 0 and sorted_keys[at - 1] > key:
+            sorted_keys[at], sorted_scores[at] = sorted_keys[at - 1], sorted_scores[at - 1]
+            at -= 1
+        sorted_keys[at], sorted_scores[at] = key, score
+
+
+@kernel
+def find(codes, start, end, widest, matrices, sweeps, index):  # type: ignore[no-untyped-def]
+    """Hits that begin in [start, end): positions int64, matrices int32, scores float64, by position, then matrix.
+
+    widest: largest padded W.
+    """
+    position, matrix, found, total = np.empty(64, np.int64), np.empty(64, np.int32), np.empty(64, np.float64), 0
+    where, which = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
+    keys, scores = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.float64)
+    sorted_keys, sorted_scores = keys.copy(), scores.copy()
+    listed = np.empty((3, BLOCK + widest), np.uint32)
+    ours, words = np.empty(BLOCK + STEP + 3 * widest + WORD, np.uint8), np.empty(BLOCK + STEP + widest, np.uint8)
+    sums = np.empty(STEP, np.uint8)
     for lo in range(start, end, BLOCK):
-        hi = min(lo + BLOCK, end)
+        count, candidates = min(BLOCK, end - lo), 0
+        copy_around(codes, lo - widest, ours)  # a core may begin before lo, or after the last window
         if len(sweeps.matrix) > 0:
-            group_words(codes, lo, words[: hi - lo + STEP + widest])
+            group_words(ours[widest:], words)
         for s in range(len(sweeps.matrix)):
-            if count + hi - lo > len(keys):
-                keys, scores = larger(keys, count, count + hi - lo), larger(scores, count, count + hi - lo)
-            count = sweep(codes, lo, hi, words, sums, matrices, sweeps, s, start, keys, scores, count)
-    return keys[:count], scores[:count]
+            where, which = larger(where, candidates, candidates + count), larger(which, candidates, candidates + count)
+            more = sweep(words, count, sums, sweeps, s, where[candidates:])
+            for c in range(candidates, candidates + more):
+                where[c] += widest
+                which[c] = sweeps.matrix[s]
+            candidates += more
+        if len(index.first) > 0:
+            lists, more = look_up(ours[widest:], count + widest, index.first, listed[0], listed[1], listed[2])
+            where, which = larger(where, candidates, candidates + more), larger(which, candidates, candidates + more)
+            for n in range(lists):
+                for entry in range(listed[1, n], listed[2, n]):
+                    m = index.matrix[entry]
+                    where[candidates], which[candidates] = widest + listed[0, n] - index.core[m], m
+                    candidates += 1
+        keys, scores = larger(keys, 0, candidates + 1), larger(scores, 0, candidates + 1)
+        hits = check(ours, widest, count, where, which, candidates, matrices, keys, scores)
+        sorted_keys, sorted_scores = larger(sorted_keys, 0, hits), larger(sorted_scores, 0, hits)
+        sort(keys[:hits], scores[:hits], sorted_keys, sorted_scores, count << 32)
+        position, matrix = larger(position, total, total + hits), larger(matrix, total, total + hits)
+        found = larger(found, total, total + hits)
+        for n in range(hits):
+            position[total + n], matrix[total + n] = lo + (sorted_keys[n] >> 32), sorted_keys[n] & 0xFFFFFFFF
+            found[total + n] = sorted_scores[n]
+        total += hits
+    return position[:total], matrix[:total], found[:total]
+
+
+@kernel
+def count_scores(codes, start, end, widest, matrices, sweeps, scale, lowest, counts):  # type: ignore[no-untyped-def]
+    """counts[n] += 1 for each window that begins in [start, end) and whose score is scale times lowest + n, rounded.
+
+    There is one matrix, and it is swept for what reaches lowest; who scores less or more than all of counts is left
+    out. Halves are rounded to even.
+    """
+    where, which = np.empty(BLOCK, np.uint32), np.zeros(BLOCK, np.uint32)
+    keys, scores = np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.float64)
+    ours, words = np.empty(BLOCK + STEP + 2 * widest, np.uint8), np.empty(BLOCK + STEP + widest, np.uint8)
+    sums = np.empty(STEP, np.uint8)
+    for lo in range(start, end, BLOCK):
+        count = min(BLOCK, end - lo)
+        copy_around(codes, lo, ours)
+        group_words(ours, words)
+        for s in range(len(sweeps.matrix)):  # none if no score is as high
+            found = sweep(words, count, sums, sweeps, s, where)
+            hits = check(ours, 0, count, where, which, found, matrices, keys, scores)
+            for n in range(hits):
+                place = np.int64(np.rint(scores[n] * scale)) - lowest
+                if 0 <= place < len(counts):
+                    counts[place] += 1

@@ -28,10 +28,9 @@ class Lookup(NamedTuple):
 
 
 def _lookup() -> Lookup:
-    if config.CPU_FEATURES is None and config.CPU_NAME in (None, "host"):
-        has: Any = _FEATURES
-    else:  # the user had numba compile for another machine
-        has = dict.fromkeys((config.CPU_FEATURES or "").replace("+", "").split(","), True)
+    has, name, features = _FEATURES, getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
+    if features is not None or name not in (None, "host"):  # the user has numba compile for another machine
+        has = dict.fromkeys((features or "").replace("+", "").split(","), True)
     for feature, lookup in (
         ("avx512vbmi", Lookup("llvm.x86.avx512.permvar.qi.512", 64, 6)),
         ("avx2", Lookup("llvm.x86.avx2.pshuf.b", 32, 4)),
@@ -107,8 +106,10 @@ class Code:
 
     def bits(self, mask: ir.Value) -> ir.Value:
         """A mask as a 64-bit integer, its first lane the lowest bit."""
-        return self.builder.zext(self.builder.bitcast(mask, ir.IntType(self.lanes)), INDEX) if self.lanes < 64 else (
-            self.builder.bitcast(mask, INDEX)
+        return (
+            self.builder.zext(self.builder.bitcast(mask, ir.IntType(self.lanes)), INDEX)
+            if self.lanes < 64
+            else (self.builder.bitcast(mask, INDEX))
         )
 
     def splat(self, value: ir.Value) -> ir.Value:
