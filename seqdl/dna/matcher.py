@@ -58,15 +58,28 @@ class Matcher:
         Runs on as many threads as seqdl.parallel is set to; the result does not depend on it.
         """
         codes, blocks = _blocks(codes, start, end, self._block)
-        found: dict[int, tuple[Array, Array, Array]] = {}
+        found: dict[int, list[motifs.Hits]] = {}
 
         def work(first: int, last: int) -> None:
-            found[first] = motifs.find(codes, first, last, self._widest, self._matrices, self._sweeps, self._index)
+            found[first] = self._find(codes, first, last)
 
         parallel.run(work, blocks)
-        nothing = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float64))
-        parts = [found[first] for first, _ in blocks] or [nothing]
-        return Matches(*(np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*parts, strict=True)))
+        parts = [motifs.hits(0), *(part for first, _ in blocks for part in found[first])]
+        return Matches(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _find(self, codes: Array, start: int, end: int) -> list[motifs.Hits]:
+        parts, candidates = [], 4 * motifs.BLOCK
+        room = motifs.room(self._widest, candidates)
+        while start < end:
+            hits = motifs.hits(candidates)
+            arguments = (self._widest, self._matrices, self._sweeps, self._index, room, hits)
+            count, reached = motifs.find(codes, start, end, *arguments)
+            parts.append(motifs.Hits(*(array[:count] for array in hits)))
+            if reached == start:
+                candidates *= 4
+                room = motifs.room(self._widest, candidates)
+            start = reached
+        return parts
 
 
 class ScoreCounter:
@@ -81,7 +94,7 @@ class ScoreCounter:
         self._lowest, self._scale = lowest, float(scale)
         self.counts = np.zeros(max(0, highest - lowest + 1), np.int64)
         self._matrices, self._widest = _padded(scores, threshold), _padded_width(scores[0])
-        self._sweeps, _, _ = _plan(scores, threshold)
+        self._sweeps, self._index, _ = _plan(scores, threshold)
 
     def add(self, codes: Array, start: int = 0, end: int | None = None) -> None:
         """Count the windows that begin in [start, end) and lie in codes, see Matcher.find."""
@@ -90,8 +103,9 @@ class ScoreCounter:
 
         def work(first: int, last: int) -> None:
             found[first] = np.zeros_like(self.counts)
-            arguments = (self._widest, self._matrices, self._sweeps, self._scale, self._lowest, found[first])
-            motifs.count_scores(codes, first, last, *arguments)
+            arguments = (self._widest, self._matrices, self._sweeps, self._index)
+            room = motifs.room(self._widest, motifs.BLOCK)
+            motifs.count_scores(codes, first, last, *arguments, room, self._scale, self._lowest, found[first])
 
         parallel.run(work, blocks)
         for counts in found.values():
@@ -142,11 +156,11 @@ def _plan(scores: list[Array], thresholds: Array) -> tuple[motifs.Sweeps, motifs
     listed, index = np.zeros(len(scores), bool), NO_INDEX
     list_cost = np.zeros(len(scores))
     if sweep_cost.sum() > LOOK_UP:
-        core, words, few = _cores(scores, needed, sweep_cost)
+        offsets, words, few = _cores(scores, needed, sweep_cost)
         list_cost = CANDIDATE * words / 4**WORD
         if (sweep_cost - list_cost)[few].sum() > LOOK_UP:
             listed = few
-            index = _index(scores, needed, core, words, np.flatnonzero(listed))
+            index = _index(scores, needed, offsets, words, np.flatnonzero(listed))
     swept = np.flatnonzero((best >= needed) & ~listed)
     cost = sweep_cost[swept].sum() + (list_cost[listed].sum() + LOOK_UP if listed.any() else 0)
     with np.errstate(invalid="ignore"):  # both may be -inf
@@ -180,13 +194,13 @@ def _cores(scores: list[Array], needed: Array, sweep_cost: Array) -> tuple[Array
     """Of each matrix the first column of its core, how many words its core has, and whether these are few enough."""
     columns, first = np.concatenate(scores), np.cumsum([0, *map(len, scores)])
     most = np.minimum(4**WORD * sweep_cost / CANDIDATE, MOST_LISTED // len(scores)).astype(np.int64)
-    core, words = np.empty(len(scores), np.uint32), np.empty(len(scores), np.int64)
-    motif_index.choose_cores(columns, first, needed, most, core, words)
-    return core, words, words <= most
+    offsets, counts = np.empty(len(scores), np.int64), np.empty(len(scores), np.int64)
+    motif_index.choose_cores(columns, first, needed, most, offsets, counts)
+    return offsets, counts, counts <= most
 
 
-def _index(scores: list[Array], needed: Array, core: Array, words: Array, listed: Array) -> motifs.Index:
+def _index(scores: list[Array], needed: Array, offsets: Array, counts: Array, listed: Array) -> motifs.Index:
     columns, first = np.concatenate(scores), np.cumsum([0, *map(len, scores)])
-    starts = np.zeros(4**WORD + 1, np.uint32)
-    lists = motif_index.fill_index(columns, first, needed, core, listed, words, starts)
-    return motifs.Index(starts, lists, core)
+    starts, lists = np.zeros(4**WORD + 2, np.uint32), np.empty(counts[listed].sum(), np.uint32)
+    motif_index.fill_index(columns, first, needed, offsets, counts, listed, starts, lists)
+    return motifs.Index(starts[:-1], lists, offsets.astype(np.uint32))

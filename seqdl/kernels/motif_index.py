@@ -12,84 +12,92 @@ from seqdl.kernels.motifs import WORD
 
 
 @kernel
-def largest_of(matrix, largest):  # type: ignore[no-untyped-def]
-    """largest (W,): the best entry of each column."""
-    for j in range(len(matrix)):
-        largest[j] = max(max(matrix[j, 0], matrix[j, 1]), max(matrix[j, 2], matrix[j, 3]))
+def prepare(columns, first, last, offset, core, reach):  # type: ignore[no-untyped-def]
+    """core (WORD, 4): the columns from first + offset on, then zeros. reach (WORD + 1,): the best from column n on.
+
+    The columns that are not in the core count in all of reach.
+    """
+    reach[WORD] = 0.0
+    for column in range(first, last):
+        n = column - first - offset
+        largest = max(max(columns[column, 0], columns[column, 1]), max(columns[column, 2], columns[column, 3]))
+        if 0 <= n < WORD:
+            reach[n] = largest
+        else:
+            reach[WORD] += largest
+    for n in range(WORD - 1, -1, -1):
+        missing = first + offset + n >= last
+        reach[n] = reach[n + 1] + (0.0 if missing else reach[n])
+        for letter in range(4):
+            core[n, letter] = 0.0 if missing else columns[first + offset + n, letter]
 
 
 @kernel
-def words_of(matrix, offset, needed, most, words):  # type: ignore[no-untyped-def]
-    """How many words in the columns from `offset` on let the best of all other columns reach what is needed.
+def words_of(core, reach, needed, most, words):  # type: ignore[no-untyped-def]
+    """How many words of a core, see `prepare`, can reach what is needed; gives up above `most`, and returns most + 1.
 
-    They are written to `words`, ascending, as far as it reaches. Gives up above `most`, and returns most + 1. Goes
-    through the words like an odometer that skips all that begin with what cannot reach it.
+    They are written to `words`, ascending, as far as it reaches. Goes through the words like an odometer that skips
+    all that begin with what cannot reach it.
     """
-    largest, reach = np.empty(len(matrix), np.float64), np.zeros(WORD + 1, np.float64)
-    largest_of(matrix, largest)
-    width = min(WORD, len(matrix) - offset)
-    for j in range(len(matrix)):
-        reach[WORD] += 0.0 if offset <= j < offset + width else largest[j]
-    for j in range(WORD - 1, -1, -1):
-        reach[j] = reach[j + 1] + (largest[offset + j] if j < width else 0.0)  # the best from column j on
-    sums, letters, count, j, word = np.zeros(WORD + 1, np.float64), np.zeros(WORD, np.int64), 0, 0, 0
-    while j >= 0:
-        if letters[j] == 4:
-            j, word = j - 1, word >> 2
-            if j >= 0:
-                letters[j] += 1
+    sums, letters, count, n, word = np.zeros(WORD, np.float64), np.zeros(WORD, np.int64), 0, 0, 0
+    while n >= 0:
+        if letters[n] == 4:
+            n, word = n - 1, word >> 2
+            if n >= 0:
+                letters[n] += 1
             continue
-        sums[j + 1] = sums[j] + (matrix[offset + j, letters[j]] if j < width else 0.0)
-        if sums[j + 1] + reach[j + 1] < needed:
-            letters[j] += 1
-        elif j == WORD - 1:
-            if count == most:
-                return most + 1
-            if count < len(words):
-                words[count] = word << 2 | letters[j]
-            count += 1
-            letters[j] += 1
+        total = sums[n] + core[n, letters[n]]
+        if total + reach[n + 1] < needed:
+            letters[n] += 1
+        elif n < WORD - 1:
+            word = word << 2 | letters[n]
+            n += 1
+            sums[n], letters[n] = total, 0
+        elif count == most:
+            return most + 1
         else:
-            j, word = j + 1, word << 2 | letters[j]
-            letters[j] = 0
+            if count < len(words):
+                words[count] = word << 2 | letters[n]
+            count += 1
+            letters[n] += 1
     return count
 
 
 @kernel
-def choose_cores(columns, first, needed, most, core, count):  # type: ignore[no-untyped-def]
+def choose_cores(columns, first, needed, most, offsets, counts):  # type: ignore[no-untyped-def]
     """Where the core of each matrix begins that has the fewest words, and their number: most[m] + 1 if above most[m].
 
-    columns (sum of W, 4), those of m are first[m] to first[m + 1]; needed, most, core, count: (M,).
+    columns (sum of W, 4), those of m are first[m] to first[m + 1]; needed, most, offsets, counts: (M,).
     """
+    core, reach, none = np.empty((WORD, 4), np.float64), np.empty(WORD + 1, np.float64), np.empty(0, np.uint32)
     for m in range(len(needed)):
-        matrix = columns[first[m] : first[m + 1]]
-        core[m], count[m] = 0, most[m] + 1
-        for offset in range(max(1, len(matrix) - WORD + 1)):
-            words = words_of(matrix, offset, needed[m], min(most[m], count[m]), np.empty(0, np.uint32))
-            if words < count[m]:
-                core[m], count[m] = offset, words
+        offsets[m], counts[m] = 0, most[m] + 1
+        for offset in range(max(1, first[m + 1] - first[m] - WORD + 1)):
+            prepare(columns, first[m], first[m + 1], offset, core, reach)
+            words = words_of(core, reach, needed[m], min(most[m], counts[m]), none)
+            if words < counts[m]:
+                offsets[m], counts[m] = offset, words
 
 
 @kernel
-def fill_index(columns, first, needed, core, chosen, count, starts):  # type: ignore[no-untyped-def]
-    """Returns the lists of all words, one behind the other; starts (4 ** WORD + 1,), zeros: filled with their places.
+def fill_index(columns, first, needed, offsets, counts, chosen, starts, lists):  # type: ignore[no-untyped-def]
+    """lists: the matrices of all words; starts (4 ** WORD + 2,), zeros: where the list of a word begins, and the end.
 
-    chosen: the matrices to list, ascending; count (M,): of their words.
+    chosen: the matrices to list, ascending; counts (M,): of their words, which lists has room for. The last element
+    of starts is spare.
     """
-    words = np.empty(np.max(count[chosen]) if len(chosen) > 0 else 0, np.uint32)
-    for m in chosen:
-        words_of(columns[first[m] : first[m + 1]], core[m], needed[m], count[m], words)
-        for n in range(count[m]):
-            starts[words[n] + 1] += 1
-    for w in range(1, len(starts)):
-        starts[w] += starts[w - 1]
-    lists = np.empty(starts[-1], np.uint32)
-    for m in chosen[::-1]:  # from the back, so that the places end up where the lists begin
-        words_of(columns[first[m] : first[m + 1]], core[m], needed[m], count[m], words)
-        for n in range(count[m]):
-            starts[words[n] + 1] -= 1
-            lists[starts[words[n] + 1]] = m
-    for w in range(len(starts) - 1):
-        starts[w] = starts[w + 1]
-    starts[len(starts) - 1] = len(lists)
-    return lists
+    core, reach = np.empty((WORD, 4), np.float64), np.empty(WORD + 1, np.float64)
+    words = np.empty(len(lists), np.uint32)
+    for counting in (True, False):
+        for k in range(len(chosen)):
+            m = chosen[k]
+            prepare(columns, first[m], first[m + 1], offsets[m], core, reach)
+            for n in range(words_of(core, reach, needed[m], counts[m], words)):
+                if counting:
+                    starts[words[n] + 2] += 1
+                else:  # starts[w + 1] runs from where the list of w begins to where it ends
+                    lists[starts[words[n] + 1]] = m
+                    starts[words[n] + 1] += 1
+        if counting:
+            for w in range(1, len(starts)):
+                starts[w] += starts[w - 1]

@@ -59,6 +59,44 @@ class Index(NamedTuple):
     core: Any  # (M,) uint32: the column with which the core begins
 
 
+class Room(NamedTuple):
+    """What `find` works in, for `widest` columns (padded) at most. See `room`."""
+
+    ours: Any  # (BLOCK + STEP + 3 widest + WORD,) uint8: codes around the windows, from `widest` before the first on
+    words: Any  # (BLOCK + STEP + widest,) uint8
+    short: Any  # (STEP,) uint8
+    lists: Any  # (3, BLOCK + widest) uint32: words whose lists are not empty, where their lists begin, and end
+    candidates: Any  # (2, C) uint32: where in `ours` they begin, and the matrix; C is the largest number
+    keys: Any  # (2, C + 1) int64: of hits, as they come and sorted
+    scores: Any  # (2, C + 1) float64
+    ends: Any  # (C + 3,) int64: what sorting needs
+
+
+class Hits(NamedTuple):
+    position: Any  # (C,) int64
+    matrix: Any  # (C,) int32
+    score: Any  # (C,) float64
+
+
+def room(widest: int, candidates: int) -> Room:
+    """Room for as many candidates among the windows of a block."""
+    return Room(
+        np.empty(BLOCK + STEP + 3 * widest + WORD, np.uint8),
+        np.empty(BLOCK + STEP + widest, np.uint8),
+        np.empty(STEP, np.uint8),
+        np.empty((3, BLOCK + widest), np.uint32),
+        np.empty((2, candidates), np.uint32),
+        np.empty((2, candidates + 1), np.int64),
+        np.empty((2, candidates + 1), np.float64),
+        np.empty(candidates + 3, np.int64),
+    )
+
+
+def hits(count: int) -> Hits:
+    """Room for as many hits."""
+    return Hits(np.empty(count, np.int64), np.empty(count, np.int32), np.empty(count, np.float64))
+
+
 @intrinsic
 def fall_short(typingctx, words, tables, groups, limit, sums):  # type: ignore[no-untyped-def]
     """Whether any of STEP windows falls short of no more than the limit; sums (STEP,): of how much each does.
@@ -123,58 +161,64 @@ def copy_around(codes, start, ours):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def group_words(ours, words):  # type: ignore[no-untyped-def]
-    """words[i]: the word of GROUP bases from ours[i] on; what is no base counts as some base."""
+def group_words(ours, margin, words):  # type: ignore[no-untyped-def]
+    """words[i]: the word of GROUP bases from ours[margin + i] on; what is no base counts as some base."""
+    inside = ours[margin:]
     for i in range(len(words)):
-        word = ours[i] & 3
+        word = inside[i] & 3
         for n in range(1, GROUP):
-            word = word << 2 | ours[i + n] & 3
+            word = word << 2 | inside[i + n] & 3
         words[i] = word
 
 
 @kernel
-def larger(old, length, needed):  # type: ignore[no-untyped-def]
-    """An array with room for `needed` elements that begins with the first `length` ones of an old one."""
-    if needed <= len(old):
-        return old
-    new = np.empty(max(needed, 2 * len(old)), old.dtype)
-    new[:length] = old[:length]
-    return new
+def sweep(words, count, short, sweeps, s, candidates, found, margin):  # type: ignore[no-untyped-def]
+    """Append to `found` candidates those of `count` windows that may be hits of sweep s; returns how many it holds then.
 
-
-@kernel
-def sweep(words, count, sums, sweeps, s, where):  # type: ignore[no-untyped-def]
-    """Fill `where` with those of `count` windows that may be hits of sweep s; returns how many."""
-    limit, groups, found = sweeps.limits[s], sweeps.first[s + 1] - sweeps.first[s], 0
+    A candidate is where the window begins, margin and more, and the matrix. There must be room for all windows.
+    """
+    limit, groups = sweeps.limits[s], sweeps.first[s + 1] - sweeps.first[s]
     tables = sweeps.tables.ctypes.data + sweeps.first[s] * LANES
     for at in range(0, count, STEP):
-        if fall_short(words.ctypes.data + at, tables, groups, limit, sums.ctypes.data):  # type: ignore[call-arg]
+        if fall_short(words.ctypes.data + at, tables, groups, limit, short.ctypes.data):  # type: ignore[call-arg]
             for v in range(VECTORS):
-                bits = within(sums.ctypes.data + v * LANES, limit)
+                bits = within(short.ctypes.data + v * LANES, limit)
                 while bits != 0:
                     window = at + v * LANES + lowest(bits)
                     bits &= bits - U(1)
                     if window < count:
-                        where[found] = window
+                        candidates[0, found], candidates[1, found] = margin + window, sweeps.matrix[s]
                         found += 1
     return found
 
 
 @kernel
-def look_up(ours, count, first, where, begin, end):  # type: ignore[no-untyped-def]
-    """Of `count` words those whose lists are not empty: where they are, and what their lists are.
+def look_up(ours, margin, count, first, lists):  # type: ignore[no-untyped-def]
+    """Of `count` words from ours[margin] on those whose lists are not empty: where they are, and what their lists are.
 
     Returns how many these are, and the length of all lists. Without branches: nobody can guess which words have one.
     """
     mask, word, kept, total = U(4**WORD - 1), U(0), U(0), 0
-    for i in range(WORD - 1):
+    for i in range(margin, margin + WORD - 1):
         word = word << U(2) | U(ours[i] & 3)
-    for i in range(count):
+    for i in range(margin, margin + count):
         word = (word << U(2) | U(ours[i + WORD - 1] & 3)) & mask
-        where[kept], begin[kept], end[kept] = i, first[word], first[word + U(1)]
-        total += end[kept] - begin[kept]
-        kept += U(begin[kept] != end[kept])
-    return kept, total
+        begin, end = first[word], first[word + U(1)]
+        lists[0, kept], lists[1, kept], lists[2, kept] = i, begin, end
+        total += end - begin
+        kept += U(begin != end)
+    return np.int64(kept), total
+
+
+@kernel
+def walk_lists(lists, count, index, candidates, found):  # type: ignore[no-untyped-def]
+    """Append to `found` candidates all of the lists; returns how many there are then."""
+    for n in range(count):
+        for entry in range(lists[1, n], lists[2, n]):
+            m = index.matrix[entry]
+            candidates[0, found], candidates[1, found] = lists[0, n] - index.core[m], m
+            found += 1
+    return found
 
 
 @kernel(in_order=True)
@@ -189,109 +233,100 @@ def score(ours, at, columns, first, last):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def check(ours, margin, count, where, which, candidates, matrices, keys, scores):  # type: ignore[no-untyped-def]
-    """Keys and scores of the candidates that are hits and are among `count` windows from ours[margin] on.
+def check(ours, margin, count, candidates, found, matrices, keys, scores):  # type: ignore[no-untyped-def]
+    """Keys and scores of those of `found` candidates that are hits, among `count` windows from ours[margin] on.
 
-    where: of the candidates, in ours. Key: the window's number, shifted by 32 bits, and the matrix. Returns how many.
+    Row 0 of each is filled. Key: the window's number, shifted by 32 bits, and the matrix. Returns how many.
     """
     hits = U(0)
-    for c in range(candidates):
-        m, at = U(which[c]), U(where[c])
+    for c in range(found):
+        at, m = U(candidates[0, c]), U(candidates[1, c])
         window = np.int64(at) - margin
-        scores[hits] = score(ours, at, matrices.columns, matrices.first[m], matrices.first[m + U(1)])
-        keys[hits] = window << 32 | which[c]
-        hits += U((scores[hits] >= matrices.thresholds[m]) & (window >= 0) & (window < count))
+        total = score(ours, at, matrices.columns, matrices.first[m], matrices.first[m + U(1)])
+        keys[0, hits], scores[0, hits] = window << 32 | np.int64(m), total
+        hits += U((total >= matrices.thresholds[m]) & (window >= 0) & (window < count))
     return np.int64(hits)
 
 
 @kernel
-def sort(keys, scores, sorted_keys, sorted_scores, largest):  # type: ignore[no-untyped-def]
-    """Sort by key, keys being from 0 to largest: into buckets, as many as there are keys, then by insertion."""
+def sort(keys, scores, count, largest, ends):  # type: ignore[no-untyped-def]
+    """Rows 1 become `count` of rows 0 in the order of the keys: by buckets, as many as keys, then by insertion.
+
+    Keys are from 0 to largest. ends (count + 3 or more,): overwritten.
+    """
     shift = 0
-    while largest >> shift > len(keys):
+    while largest >> shift > count:
         shift += 1
-    ends = np.zeros((largest >> shift) + 2, np.int64)
-    for n in range(len(keys)):
-        ends[(keys[n] >> shift) + 1] += 1
-    for bucket in range(1, len(ends)):
-        ends[bucket] += ends[bucket - 1]
-    for n in range(len(keys)):
-        bucket = keys[n] >> shift
-        sorted_keys[ends[bucket]], sorted_scores[ends[bucket]] = keys[n], scores[n]
+    for bucket in range((largest >> shift) + 2):
+        ends[bucket] = 0
+    for n in range(count):
+        ends[(keys[0, n] >> shift) + 1] += 1
+    for bucket in range((largest >> shift) + 1):
+        ends[bucket + 1] += ends[bucket]
+    for n in range(count):
+        key, bucket = keys[0, n], keys[0, n] >> shift
+        at = ends[bucket]
+        keys[1, at], scores[1, at] = key, scores[0, n]
         ends[bucket] += 1
-    for n in range(1, len(keys)):
-        key, score, at = sorted_keys[n], sorted_scores[n], n
-        while at > 0 and sorted_keys[at - 1] > key:
-            sorted_keys[at], sorted_scores[at] = sorted_keys[at - 1], sorted_scores[at - 1]
+    for n in range(1, count):
+        key, total, at = keys[1, n], scores[1, n], n
+        while at > 0 and keys[1, at - 1] > key:
+            keys[1, at], scores[1, at] = keys[1, at - 1], scores[1, at - 1]
             at -= 1
-        sorted_keys[at], sorted_scores[at] = key, score
+        keys[1, at], scores[1, at] = key, total
 
 
 @kernel
-def find(codes, start, end, widest, matrices, sweeps, index):  # type: ignore[no-untyped-def]
-    """Hits that begin in [start, end): positions int64, matrices int32, scores float64, by position, then matrix.
-
-    widest: largest padded W.
-    """
-    position, matrix, found, total = np.empty(64, np.int64), np.empty(64, np.int32), np.empty(64, np.float64), 0
-    where, which = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
-    keys, scores = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.float64)
-    sorted_keys, sorted_scores = keys.copy(), scores.copy()
-    listed = np.empty((3, BLOCK + widest), np.uint32)
-    ours, words = np.empty(BLOCK + STEP + 3 * widest + WORD, np.uint8), np.empty(BLOCK + STEP + widest, np.uint8)
-    sums = np.empty(STEP, np.uint8)
-    for lo in range(start, end, BLOCK):
-        count, candidates = min(BLOCK, end - lo), 0
-        copy_around(codes, lo - widest, ours)  # a core may begin before lo, or after the last window
-        if len(sweeps.matrix) > 0:
-            group_words(ours[widest:], words)
-        for s in range(len(sweeps.matrix)):
-            where, which = larger(where, candidates, candidates + count), larger(which, candidates, candidates + count)
-            more = sweep(words, count, sums, sweeps, s, where[candidates:])
-            for c in range(candidates, candidates + more):
-                where[c] += widest
-                which[c] = sweeps.matrix[s]
-            candidates += more
-        if len(index.first) > 0:
-            lists, more = look_up(ours[widest:], count + widest, index.first, listed[0], listed[1], listed[2])
-            where, which = larger(where, candidates, candidates + more), larger(which, candidates, candidates + more)
-            for n in range(lists):
-                for entry in range(listed[1, n], listed[2, n]):
-                    m = index.matrix[entry]
-                    where[candidates], which[candidates] = widest + listed[0, n] - index.core[m], m
-                    candidates += 1
-        keys, scores = larger(keys, 0, candidates + 1), larger(scores, 0, candidates + 1)
-        hits = check(ours, widest, count, where, which, candidates, matrices, keys, scores)
-        sorted_keys, sorted_scores = larger(sorted_keys, 0, hits), larger(sorted_scores, 0, hits)
-        sort(keys[:hits], scores[:hits], sorted_keys, sorted_scores, count << 32)
-        position, matrix = larger(position, total, total + hits), larger(matrix, total, total + hits)
-        found = larger(found, total, total + hits)
-        for n in range(hits):
-            position[total + n], matrix[total + n] = lo + (sorted_keys[n] >> 32), sorted_keys[n] & 0xFFFFFFFF
-            found[total + n] = sorted_scores[n]
-        total += hits
-    return position[:total], matrix[:total], found[:total]
+def candidates_of_block(codes, start, count, widest, sweeps, index, room):  # type: ignore[no-untyped-def]
+    """Fill room.ours and room.candidates for `count` windows from `start` on; returns how many, -1 if too many."""
+    copy_around(codes, start - widest, room.ours)  # a core may begin before the first, or after the last window
+    found, most = 0, room.candidates.shape[1]
+    if len(sweeps.matrix) > 0:
+        group_words(room.ours, widest, room.words)
+    for s in range(len(sweeps.matrix)):
+        if found + count > most:
+            return -1
+        found = sweep(room.words, count, room.short, sweeps, s, room.candidates, found, widest)
+    if len(index.first) > 0:
+        lists, total = look_up(room.ours, widest, count + widest, index.first, room.lists)
+        if found + total > most:
+            return -1
+        found = walk_lists(room.lists, lists, index, room.candidates, found)
+    return found
 
 
 @kernel
-def count_scores(codes, start, end, widest, matrices, sweeps, scale, lowest, counts):  # type: ignore[no-untyped-def]
-    """counts[n] += 1 for each window that begins in [start, end) and whose score is scale times lowest + n, rounded.
+def find(codes, start, end, widest, matrices, sweeps, index, room, hits):  # type: ignore[no-untyped-def]
+    """Hits that begin in [start, end), by position, then matrix. Returns how many, and where it ended.
 
-    There is one matrix, and it is swept for what reaches lowest; who scores less or more than all of counts is left
-    out. Halves are rounded to even.
+    It ends early if there is no room for more hits, and at `start` if there is none for the candidates.
     """
-    where, which = np.empty(BLOCK, np.uint32), np.zeros(BLOCK, np.uint32)
-    keys, scores = np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.float64)
-    ours, words = np.empty(BLOCK + STEP + 2 * widest, np.uint8), np.empty(BLOCK + STEP + widest, np.uint8)
-    sums = np.empty(STEP, np.uint8)
+    total = 0
     for lo in range(start, end, BLOCK):
         count = min(BLOCK, end - lo)
-        copy_around(codes, lo, ours)
-        group_words(ours, words)
-        for s in range(len(sweeps.matrix)):  # none if no score is as high
-            found = sweep(words, count, sums, sweeps, s, where)
-            hits = check(ours, 0, count, where, which, found, matrices, keys, scores)
-            for n in range(hits):
-                place = np.int64(np.rint(scores[n] * scale)) - lowest
-                if 0 <= place < len(counts):
-                    counts[place] += 1
+        found = candidates_of_block(codes, lo, count, widest, sweeps, index, room)
+        if found < 0 or total + found > len(hits.position):
+            return total, lo
+        more = check(room.ours, widest, count, room.candidates, found, matrices, room.keys, room.scores)
+        sort(room.keys, room.scores, more, count << 32, room.ends)
+        for n in range(more):
+            key = room.keys[1, n]
+            hits.position[total + n], hits.matrix[total + n] = lo + (key >> 32), key & 0xFFFFFFFF
+            hits.score[total + n] = room.scores[1, n]
+        total += more
+    return total, end
+
+
+@kernel
+def count_scores(codes, start, end, widest, matrices, sweeps, index, room, scale, lowest, counts):  # type: ignore[no-untyped-def]
+    """counts[n] += 1 for each window that begins in [start, end) and whose score times scale, rounded, is lowest + n.
+
+    There is one matrix; its threshold must let all of these pass. Halves are rounded to even. room: for BLOCK.
+    """
+    for lo in range(start, end, BLOCK):
+        count = min(BLOCK, end - lo)
+        found = candidates_of_block(codes, lo, count, widest, sweeps, index, room)
+        for n in range(check(room.ours, widest, count, room.candidates, found, matrices, room.keys, room.scores)):
+            place = np.int64(np.rint(room.scores[0, n] * scale)) - lowest
+            if 0 <= place < len(counts):
+                counts[place] += 1
