@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -209,6 +210,15 @@ def motif_score(window: Sequence[int], matrix: Array) -> float | None:
     for column, code in zip(matrix.tolist(), window, strict=True):
         score += column[code]
     return score
+
+
+def core_words(matrix: Array, offset: int, width: int, needed: float) -> list[int]:
+    """Words of `width` bases from column `offset` on (zeros behind the last) with which the best rest suffices."""
+    core = np.zeros((width, 4))
+    core[: len(matrix) - offset] = matrix[offset : offset + width]
+    rest = np.delete(matrix, range(offset, min(offset + width, len(matrix))), axis=0).max(axis=1).sum()
+    words = enumerate(itertools.product(range(4), repeat=width))
+    return [number for number, word in words if sum(core[range(width), word]) + rest >= needed]
 
 
 def slopes(function: Callable[[], float], x: Array, eps: float = 1e-6) -> Array:

@@ -173,7 +173,7 @@ def group_words(ours, margin, words):  # type: ignore[no-untyped-def]
 
 @kernel
 def sweep(words, count, short, sweeps, s, candidates, found, margin):  # type: ignore[no-untyped-def]
-    """Append to `found` candidates those of `count` windows that may be hits of sweep s; returns how many it holds then.
+    """Append to `found` candidates those of `count` windows that may be hits of sweep s; returns how many are there.
 
     A candidate is where the window begins, margin and more, and the matrix. There must be room for all windows.
     """
@@ -212,7 +212,7 @@ def look_up(ours, margin, count, first, lists):  # type: ignore[no-untyped-def]
 
 @kernel
 def walk_lists(lists, count, index, candidates, found):  # type: ignore[no-untyped-def]
-    """Append to `found` candidates all of the lists; returns how many there are then."""
+    """Append to `found` candidates all of the lists; returns how many are there."""
     for n in range(count):
         for entry in range(lists[1, n], lists[2, n]):
             m = index.matrix[entry]
