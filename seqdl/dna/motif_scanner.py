@@ -1,0 +1,174 @@
+"""Motifs as a scanner: scores, p-values and q-values of all windows that reach a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqdl.dna.background import both_strands, checked
+from seqdl.dna.matcher import Matcher
+from seqdl.dna.motif import Motif
+from seqdl.dna.pipeline import PIECE, Joined, digest
+from seqdl.dna.pvalue import UNITS, ScoreDistribution, fimo_units
+from seqdl.errors import UsageError
+from seqdl_data.fasta import Piece
+from seqdl_data.hits import Kind, hit_table, matched_sequences
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Array = np.ndarray
+SMALLEST_PIECE = 1 << 12  # bases
+EVEN = 1e-9  # bits: the strands of a palindrome differ by as much in the order in which they are added up
+
+
+class MotifScanner:
+    """Finds windows of M motifs with a p-value of at most `thresh`, on both strands.
+
+    `background` (4,) float64 is what the pseudocounts (`pseudo` is FIMO's --motif-pseudo) are drawn from; scores and
+    p-values are measured against that of both strands together, or with `norc` against itself, as FIMO has it.
+    `norc` leaves out the reverse strand; with `max_strand` a motif that hits both strands at one place is reported
+    once, where it scores higher (+ where it scores the same). `matched_sequence` False leaves that column empty.
+    `fimo_rounding` rounds the scores to FIMO's coarser steps, which makes p-values of motifs with many ties its own.
+    A motif of which no word can reach `thresh` finds nothing, and `warnings` says so.
+    """
+
+    kind: Kind = "motif"
+    left = 0
+    beyond = False
+
+    def __init__(
+        self,
+        motifs: Sequence[Motif],
+        background: Sequence[float] | Array,
+        *,
+        thresh: float = 1e-4,
+        pseudo: float = 0.1,
+        norc: bool = False,
+        max_strand: bool = False,
+        matched_sequence: bool = True,
+        fimo_rounding: bool = False,
+    ) -> None:
+        if not motifs:
+            raise UsageError("a scan needs at least one motif")
+        prior = checked(background)
+        self.background = prior if norc else both_strands(prior)
+        self.ids, self.alts = [motif.id for motif in motifs], [motif.alt for motif in motifs]
+        scores = [motif.scores(self.background, pseudo, prior=prior) for motif in motifs]
+        self.distributions = [
+            ScoreDistribution(each, self.background, fimo_units(each) if fimo_rounding else UNITS) for each in scores
+        ]
+        self.scores = [distribution.scores for distribution in self.distributions]  # of these p-values are exact
+        self.widths = np.array([len(scores) for scores in self.scores])
+        self.right = int(self.widths.max()) - 1
+        self.norc, self.max_strand, self.matched_sequence = norc, max_strand, matched_sequence
+        self.q_values: list[Array] | None = None
+        self.warnings: list[str] = []
+        self.set_thresholds(thresh)
+
+    def set_thresholds(self, p: float) -> None:
+        """Report what has a p-value of at most this."""
+        if not 0 < p <= 1:
+            raise UsageError(f"--thresh must be above 0 and at most 1, got {p}")
+        reached = [distribution.threshold(p) for distribution in self.distributions]
+        never = [name for name, score in zip(self.ids, reached, strict=True) if score is None]
+        if never:
+            shown = ", ".join(never[:3]) + (" ..." if len(never) > 3 else "")
+            self.warnings = [
+                f"note: {len(never)} of {len(self.ids)} motifs can have no hit: their best score has a p-value above "
+                f"{p:g} ({shown}); raise --thresh"
+            ]
+        self.thresh = p
+        self._use(np.array([np.inf if score is None else score for score in reached]))
+
+    def set_q_values(self, q_values: list[Array], most: float) -> None:
+        """Report, of what has been reported so far, what has a q-value of at most `most`.
+
+        q_values: for each motif those of scores 0, 1, 2 ... units below its best one, rising.
+        """
+        self.q_values = q_values
+        within = np.array([np.searchsorted(q, most, "right") for q in q_values])
+        # Half a unit below the lowest score meant, as ScoreDistribution.threshold has it.
+        lowest = [(d.best - n + 0.5) / d.units for d, n in zip(self.distributions, within, strict=True)]
+        self._use(np.maximum(self.thresholds, np.where(within > 0, lowest, np.inf)))
+
+    def _use(self, thresholds: Array) -> None:
+        self.thresholds = thresholds
+        # Those on the reverse strand, read along the forward one, are number m + M.
+        backwards = [] if self.norc else [scores[::-1, ::-1] for scores in self.scores]
+        self.matcher = Matcher([*self.scores, *backwards], np.tile(thresholds, self.strands))
+
+    @property
+    def strands(self) -> int:
+        return 1 if self.norc else 2
+
+    @property
+    def piece(self) -> int:
+        """So many bases that hits of random sequence, were there no q-values, would take some 20 MB."""
+        return int(np.clip(PIECE / (self.thresh * self.strands * len(self.ids)), SMALLEST_PIECE, PIECE))
+
+    def describe(self) -> dict[str, Any]:
+        numbers = b"".join(array.tobytes() for array in [*self.scores, *(self.q_values or [])])
+        return {
+            "kind": "motif",
+            "motifs": list(zip(self.ids, self.alts, self.widths.tolist(), strict=True)),
+            "scores": digest(numbers + self.thresholds.tobytes() + self.background.tobytes()),
+            "norc": self.norc,
+            "max_strand": self.max_strand,
+            "matched_sequence": self.matched_sequence,
+        }
+
+    def scan(self, pieces: Sequence[Piece]) -> pa.Table:
+        """The hits of some pieces, one piece after the other."""
+        joined = Joined.of(pieces)
+        found = self.matcher.find(joined.codes)
+        piece, place, owned = joined.places(found.position)
+        keep = owned & self._better_strand(found) if self.max_strand else owned
+        at, matrix, score = found.position[keep], found.matrix[keep], found.score[keep]
+        minus, motif = np.divmod(matrix, len(self.ids))
+        width, place = self.widths[motif], place[keep]
+        p_value, q_value = self._values(motif, score)
+        return hit_table(
+            [each.record for each in pieces],
+            piece[keep],
+            place,
+            place + width,
+            minus.astype(bool),
+            self.ids,
+            motif,
+            score,
+            alt_names=self.alts,
+            p_value=p_value,
+            q_value=q_value,
+            matched_sequence=matched_sequences(joined.codes, at, width, minus == 1) if self.matched_sequence else None,
+        )
+
+    def _better_strand(self, found: Any) -> Array:
+        """(N,) bool: False where the same motif scores higher at the same place on the other strand."""
+        motifs = len(self.ids)
+        key = found.position * motifs + found.matrix % motifs
+        order = np.argsort(key, kind="stable")  # + before -, as they come
+        first = np.flatnonzero(key[order][1:] == key[order][:-1])
+        plus, minus = order[first], order[first + 1]
+        minus_wins = found.score[minus] > found.score[plus] + EVEN
+        keep = np.ones(len(key), bool)
+        keep[np.where(minus_wins, plus, minus)] = False
+        return keep
+
+    def by_motif(self, motif: Array) -> Iterator[tuple[int, Array]]:
+        """Each motif that occurs in (N,) motifs, and where."""
+        order = np.argsort(motif, kind="stable")
+        ends = np.searchsorted(motif[order], np.arange(len(self.ids) + 1))
+        for m in np.flatnonzero(np.diff(ends)):
+            yield int(m), order[ends[m] : ends[m + 1]]
+
+    def _values(self, motif: Array, score: Array) -> tuple[Array, Array | None]:
+        """p-values and q-values (N,) float64; one motif after the other."""
+        p, q = np.empty(len(score)), np.empty(len(score))
+        for m, rows in self.by_motif(motif):
+            p[rows] = self.distributions[m].pvalue(score[rows])
+            if self.q_values is not None:
+                q[rows] = self.q_values[m][self.distributions[m].deficits(score[rows])]
+        return p, None if self.q_values is None else q
