@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -99,6 +99,14 @@ class MotifScanner:
         # Those on the reverse strand, read along the forward one, are number m + M.
         backwards = [] if self.norc else [scores[::-1, ::-1] for scores in self.scores]
         self.matcher = Matcher([*self.scores, *backwards], np.tile(thresholds, self.strands))
+        tails = [d.tail(n - 1)[:n] for d, n in zip(self.distributions, self._reach(), strict=True)]
+        self._p = _Lookup.of(self.distributions, tails)
+        self._q = None if self.q_values is None else _Lookup.of(self.distributions, self.q_values)
+
+    def _reach(self) -> list[int]:
+        """For each motif how many different scores, in units, reach its threshold."""
+        pairs = zip(self.distributions, self.thresholds, strict=True)
+        return [int(d.deficits(score)) + 1 if np.isfinite(score) else 1 for d, score in pairs]
 
     @property
     def strands(self) -> int:
@@ -129,7 +137,6 @@ class MotifScanner:
         at, matrix, score = found.position[keep], found.matrix[keep], found.score[keep]
         minus, motif = np.divmod(matrix, len(self.ids))
         width, place = self.widths[motif], place[keep]
-        p_value, q_value = self._values(motif, score)
         return hit_table(
             [each.record for each in pieces],
             piece[keep],
@@ -140,8 +147,8 @@ class MotifScanner:
             motif,
             score,
             alt_names=self.alts,
-            p_value=p_value,
-            q_value=q_value,
+            p_value=self._p.of_scores(motif, score),
+            q_value=None if self._q is None else self._q.of_scores(motif, score),
             matched_sequence=matched_sequences(joined.codes, at, width, minus == 1) if self.matched_sequence else None,
         )
 
@@ -157,18 +164,21 @@ class MotifScanner:
         keep[np.where(minus_wins, plus, minus)] = False
         return keep
 
-    def by_motif(self, motif: Array) -> Iterator[tuple[int, Array]]:
-        """Each motif that occurs in (N,) motifs, and where."""
-        order = np.argsort(motif, kind="stable")
-        ends = np.searchsorted(motif[order], np.arange(len(self.ids) + 1))
-        for m in np.flatnonzero(np.diff(ends)):
-            yield int(m), order[ends[m] : ends[m + 1]]
 
-    def _values(self, motif: Array, score: Array) -> tuple[Array, Array | None]:
-        """p-values and q-values (N,) float64; one motif after the other."""
-        p, q = np.empty(len(score)), np.empty(len(score))
-        for m, rows in self.by_motif(motif):
-            p[rows] = self.distributions[m].pvalue(score[rows])
-            if self.q_values is not None:
-                q[rows] = self.q_values[m][self.distributions[m].deficits(score[rows])]
-        return p, None if self.q_values is None else q
+class _Lookup(NamedTuple):
+    """Values by motif and score, those of all motifs one after the other."""
+
+    values: Array  # float64: of scores 0, 1, 2 ... units below a motif's best
+    first: Array  # (M,) int64: where those of each motif begin
+    best: Array  # (M,) int64, in units
+    units: Array  # (M,) int64, to a bit
+
+    @classmethod
+    def of(cls, distributions: Sequence[ScoreDistribution], values: Sequence[Array]) -> _Lookup:
+        lengths = np.array([len(each) for each in values])
+        best, units = np.array([(each.best, each.units) for each in distributions]).T
+        return cls(np.concatenate(values), np.cumsum(lengths) - lengths, best, units)
+
+    def of_scores(self, motif: Array, score: Array) -> Array:
+        """(N,) float64 of scores (N,) in bits that reach their thresholds."""
+        return self.values[self.first[motif] + self.best[motif] - np.rint(score * self.units[motif]).astype(np.int64)]

@@ -60,7 +60,12 @@ def _deficits(scanner: MotifScanner, joined: Joined) -> list[tuple[int, Array]]:
     found = scanner.matcher.find(joined.codes)
     owned = joined.places(found.position)[2]
     motif, score = found.matrix[owned] % len(scanner.ids), found.score[owned]
-    return [(m, np.bincount(scanner.distributions[m].deficits(score[rows]))) for m, rows in scanner.by_motif(motif)]
+    order = np.argsort(motif, kind="stable")
+    ends = np.searchsorted(motif[order], np.arange(len(scanner.ids) + 1))
+    return [
+        (int(m), np.bincount(scanner.distributions[m].deficits(score[order[ends[m] : ends[m + 1]]])))
+        for m in np.flatnonzero(np.diff(ends))
+    ]
 
 
 def _windows(joined: Joined, widths: Array) -> Array:
