@@ -74,31 +74,40 @@ class MotifScanner:
             raise UsageError(f"--thresh must be above 0 and at most 1, got {p}")
         reached = [distribution.threshold(p) for distribution in self.distributions]
         never = [name for name, score in zip(self.ids, reached, strict=True) if score is None]
-        if never:
-            shown = ", ".join(never[:3]) + (" ..." if len(never) > 3 else "")
-            self.warnings = [
-                f"note: {len(never)} of {len(self.ids)} motifs can have no hit: their best score has a p-value above "
-                f"{p:g} ({shown}); raise --thresh"
-            ]
+        shown = ", ".join(never[:3]) + (" ..." if len(never) > 3 else "")
+        self.warnings = [
+            f"note: {len(never)} of {len(self.ids)} motifs can have no hit: their best score has a p-value above "
+            f"{p:g} ({shown}); raise --thresh"
+        ][: len(never)]
         self.thresh = p
         self._use(np.array([np.inf if score is None else score for score in reached]))
 
-    def set_q_values(self, q_values: list[Array], most: float) -> None:
-        """Report, of what has been reported so far, what has a q-value of at most `most`.
+    def set_q_values(self, q_values: list[Array], any_p: bool) -> None:
+        """Report what has one of these q-values, and a p-value as low as before or `any_p`.
 
-        q_values: for each motif those of scores 0, 1, 2 ... units below its best one, rising.
+        q_values: for each motif those of scores 0, 1, 2 ... units below its best one, as far as they are low enough.
         """
         self.q_values = q_values
-        within = np.array([np.searchsorted(q, most, "right") for q in q_values])
+        within = np.array([len(q) for q in q_values])
         # Half a unit below the lowest score meant, as ScoreDistribution.threshold has it.
         lowest = [(d.best - n + 0.5) / d.units for d, n in zip(self.distributions, within, strict=True)]
-        self._use(np.maximum(self.thresholds, np.where(within > 0, lowest, np.inf)))
+        lowest = np.where(within > 0, lowest, np.inf)
+        if any_p:
+            self.warnings = []
+        self._use(lowest if any_p else np.maximum(self.thresholds, lowest))
+
+    def matcher_of(self, thresholds: Array) -> Matcher:
+        """One for all motifs and strands; those of the reverse strand, read along the forward one, are m + M."""
+        backwards = [] if self.norc else [scores[::-1, ::-1] for scores in self.scores]
+        return Matcher([*self.scores, *backwards], np.tile(thresholds, self.strands))
+
+    def piece_for(self, p: float) -> int:
+        """So many bases that the hits of random sequence at this p-value would take some 20 MB."""
+        return int(np.clip(PIECE / (p * self.strands * len(self.ids)), SMALLEST_PIECE, PIECE))
 
     def _use(self, thresholds: Array) -> None:
         self.thresholds = thresholds
-        # Those on the reverse strand, read along the forward one, are number m + M.
-        backwards = [] if self.norc else [scores[::-1, ::-1] for scores in self.scores]
-        self.matcher = Matcher([*self.scores, *backwards], np.tile(thresholds, self.strands))
+        self.matcher = self.matcher_of(thresholds)
         tails = [d.tail(n - 1)[:n] for d, n in zip(self.distributions, self._reach(), strict=True)]
         self._p = _Lookup.of(self.distributions, tails)
         self._q = None if self.q_values is None else _Lookup.of(self.distributions, self.q_values)
@@ -114,8 +123,7 @@ class MotifScanner:
 
     @property
     def piece(self) -> int:
-        """So many bases that hits of random sequence, were there no q-values, would take some 20 MB."""
-        return int(np.clip(PIECE / (self.thresh * self.strands * len(self.ids)), SMALLEST_PIECE, PIECE))
+        return self.piece_for(self.thresh)
 
     def describe(self) -> dict[str, Any]:
         numbers = b"".join(array.tobytes() for array in [*self.scores, *(self.q_values or [])])

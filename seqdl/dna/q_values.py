@@ -8,13 +8,15 @@ need not be kept until the last is known.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 import numpy as np
 
+from seqdl.dna.matcher import Matches
 from seqdl.dna.motif_scanner import MotifScanner
 from seqdl.dna.pipeline import Joined, Source, groups
 from seqdl.dna.pvalue import benjamini_hochberg
-from seqdl.errors import UsageError
+from seqdl.kernels.score_counts import count_scores
 from seqdl.parallel import in_order
 from seqdl_data.fasta import Piece
 
@@ -22,50 +24,45 @@ Array = np.ndarray
 Watch = Callable[[int, int], object]
 
 
-def limit_by_q(scanner: MotifScanner, source: Source, most: float, thresh: float | None, watch: Watch) -> None:
-    """Make the scanner report what has a q-value of at most `most`, with it, and a p-value of at most `thresh`.
+def limit_by_q(scanner: MotifScanner, source: Source, most: float, any_p: bool, watch: Watch) -> None:
+    """Make the scanner report hits with a q-value of at most `most`, and with a p-value as low as before or `any_p`.
 
     Benjamini and Hochberg's, over all windows of the source on all strands scanned, for each motif alone as FIMO has
     it. With max_strand both strands count as tested. UsageError where the source cannot be read twice.
     """
-    if not 0 < most <= 1:
-        raise UsageError(f"--qv-thresh must be above 0 and at most 1, got {most}")
     source.refuse_stdin("how many places score how high")
-    scanner.set_thresholds(most)  # a q-value is never below its p-value
-    counts = [np.zeros(0, np.int64) for _ in scanner.ids]
-    tests = np.zeros(len(scanner.ids), np.int64)
-    bases = 0
+    # A q-value is never below its p-value. Of copies: the long tails that are looked up here are not needed again.
+    reached = [copy(distribution).threshold(most) for distribution in scanner.distributions]
+    counts, tests = _count(scanner, source.with_piece(scanner.piece_for(most)), reached, watch)
+    q_values = []
+    for distribution, found, tested in zip(scanner.distributions, counts, tests.tolist(), strict=True):
+        q = benjamini_hochberg(copy(distribution).tail(len(found))[: len(found)], found, tested)
+        q_values.append(q[: np.searchsorted(q, most, "right")].copy())
+    scanner.set_q_values(q_values, any_p)
 
-    def count(group: list[Piece]) -> tuple[int, Array, list[tuple[int, Array]]]:
+
+def _count(
+    scanner: MotifScanner, source: Source, reached: list[float | None], watch: Watch
+) -> tuple[list[Array], Array]:
+    """For each motif how many windows score 0, 1, 2 ... units below its best, as low as `reached`; and the windows."""
+    pairs = list(zip(scanner.distributions, reached, strict=True))
+    base = np.cumsum([0, *(0 if score is None else int(d.deficits(score)) + 1 for d, score in pairs)])
+    best, units = np.array([(d.best, d.units) for d in scanner.distributions]).T
+    counts, tests = np.zeros(base[-1], np.int64), np.zeros(len(pairs), np.int64)
+    matcher = scanner.matcher_of(np.array([np.inf if score is None else score for score in reached]))
+
+    def find(group: list[Piece]) -> tuple[Joined, Array, Matches]:
         joined = Joined.of(group)
-        return int(np.diff(joined.own).sum()), _windows(joined, scanner.widths), _deficits(scanner, joined)
+        return joined, _windows(joined, scanner.widths), matcher.find(joined.codes)
 
-    source = source.with_piece(scanner.piece)
-    for more, windows, found in in_order(count, groups(source.for_scanner(scanner), source.piece)):
-        bases += more
+    bases = 0
+    for joined, windows, found in in_order(find, groups(source.for_scanner(scanner), source.piece)):
+        low, high = (joined.own - joined.shift[:, None]).T
+        count_scores(*found, joined.first, low.copy(), high.copy(), base[:-1], best, units, counts)
         tests += windows * scanner.strands
-        for m, deficits in found:
-            counts[m] = _sum(counts[m], deficits)
+        bases += int((high - low).sum())
         watch(bases, 0)
-    q_values = [
-        benjamini_hochberg(distribution.tail(len(found))[: len(found)], found, int(tested))
-        for distribution, found, tested in zip(scanner.distributions, counts, tests, strict=True)
-    ]
-    scanner.set_thresholds(most if thresh is None else min(most, thresh))
-    scanner.set_q_values(q_values, most)
-
-
-def _deficits(scanner: MotifScanner, joined: Joined) -> list[tuple[int, Array]]:
-    """For each motif with a hit how many there are of each score, in units below the best one."""
-    found = scanner.matcher.find(joined.codes)
-    owned = joined.places(found.position)[2]
-    motif, score = found.matrix[owned] % len(scanner.ids), found.score[owned]
-    order = np.argsort(motif, kind="stable")
-    ends = np.searchsorted(motif[order], np.arange(len(scanner.ids) + 1))
-    return [
-        (int(m), np.bincount(scanner.distributions[m].deficits(score[order[ends[m] : ends[m + 1]]])))
-        for m in np.flatnonzero(np.diff(ends))
-    ]
+    return np.split(counts, base[1:-1]), tests
 
 
 def _windows(joined: Joined, widths: Array) -> Array:
@@ -78,11 +75,3 @@ def _windows(joined: Joined, widths: Array) -> Array:
     different, which = np.unique(widths, return_inverse=True)
     counts = [np.maximum(0, np.minimum(ends[:, 1] - width + 1, high) - first).sum() for width in different]
     return np.array(counts, np.int64)[which]
-
-
-def _sum(a: Array, b: Array) -> Array:
-    """The sum of two arrays of counts, the shorter one filled up with zeros."""
-    longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
-    total = longer.copy() if longer is b else longer
-    total[: len(shorter)] += shorter
-    return total

@@ -78,6 +78,8 @@ def motif_scanner(
     `thresh` is on the p-value, 1e-4 by default; `qv_thresh` on the q-value, and then `thresh` is by default none.
     --input-- and `qv_thresh` read the source once before.
     """
+    if qv_thresh is not None and not 0 < qv_thresh <= 1:
+        raise UsageError(f"--qv-thresh must be above 0 and at most 1, got {qv_thresh}")
     frequencies = _background(background, motifs, source)
     scanner = MotifScanner(
         motifs,
@@ -90,7 +92,7 @@ def motif_scanner(
         fimo_rounding=fimo_rounding,
     )
     if qv_thresh is not None:
-        limit_by_q(scanner, source, qv_thresh, thresh, watch)
+        limit_by_q(scanner, source, qv_thresh, thresh is None, watch)
     return scanner, source.with_piece(scanner.piece)
 
 
