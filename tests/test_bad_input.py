@@ -223,7 +223,7 @@ CASES = [
     Case("resume, damaged", "train text --resume run", 4, "damaged", truncate("run/last.safetensors", 0.5)),
     Case("resume, changed corpus", "train text --resume run", 3, "changed since", append_to_corpus),
     Case("resume, corpus gone", "train text --resume run", 3, "corpus.txt: cannot read", remove_corpus),
-    Case("resume, other options", "train text --resume run --lr 1", 2, "no corpus and no other option"),
+    Case("resume, other options", "train text --resume run --lr 1", 2, "no data and no other option"),
     Case("resume, log gone", "train text --resume run", 3, "no run log", lambda: Path("runs.sqlite").unlink()),
     Case("folder taken", "train text corpus.txt -o run", 2, "run: holds a run already; continue it with --resume run"),
     Case("start from nothing", "train text corpus.txt --init-from gone", 4, "gone: no such model file"),

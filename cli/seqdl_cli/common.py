@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,16 +101,18 @@ def load_recipe(path: Path | None) -> dict[str, Any]:
     return {name.replace("-", "_"): value for name, value in recipe.items()}
 
 
-def settings_from(options: dict[str, Any], recipe: dict[str, Any], *kinds: Any) -> list[Any]:
-    """Dataclasses filled from options (None: not given), else the recipe, else their defaults."""
+def settings_from(options: dict[str, Any], recipe: dict[str, Any], *defaults: Any) -> list[Any]:
+    """Dataclasses like `defaults`, with values from options (None: not given), else from the recipe."""
     values = recipe | {name: value for name, value in options.items() if value is not None}
-    known = {name for kind in kinds for name in kind.__dataclass_fields__}
-    unknown = sorted(set(values) - known)
+    fields = {name: field for each in defaults for name, field in each.__dataclass_fields__.items()}
+    unknown = sorted(set(values) - set(fields))
     if unknown:
         raise UsageError(f"the recipe has unknown options: {', '.join(unknown)}")
-    fields = {name: field for kind in kinds for name, field in kind.__dataclass_fields__.items()}
     for name, value in recipe.items():
         expected = TOML_TYPES[fields[name].type.removesuffix(" | None")]
         if type(value).__name__ not in expected:
             raise UsageError(f"the recipe has {name} = {value!r}, expected {' or '.join(expected)}")
-    return [kind(**{k: v for k, v in values.items() if k in kind.__dataclass_fields__}) for kind in kinds]
+    return [
+        replace(each, **{name: value for name, value in values.items() if name in each.__dataclass_fields__})
+        for each in defaults
+    ]

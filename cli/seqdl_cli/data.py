@@ -69,6 +69,79 @@ def build_text_command(
     typer.echo(f"{output}: {sizes}", err=True)
 
 
+@build_app.command("splice")
+def build_splice_command(
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Parquet file to write; replaced if it exists."),
+    ],
+    fasta: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", show_default=False, help="A genome, plain or gzip. Can be repeated."),
+    ] = None,
+    gff3: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", show_default=False, help="Its annotation, one for each --fasta, in their order."),
+    ] = None,
+    eie: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", show_default=False, help="Lines of exon, intron, exon, count, gene. Can be repeated."
+        ),
+    ] = None,
+    uci: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", show_default=False, help="UCI's splice-junction windows. Can be repeated."),
+    ] = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RECORD", show_default="none", help="Record held out to test. Can be repeated."),
+    ] = None,
+    valid: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RECORD", show_default="the last part of each", help="Record to validate on. Can be repeated."
+        ),
+    ] = None,
+    valid_fraction: Annotated[
+        float, typer.Option(help="Without --valid: share of each record, at its end, to validate on; from 0 below 1.")
+    ] = 0.1,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the dataset, any text. Default: that of FILE, without its ending."),
+    ] = None,
+    source: Annotated[
+        str, typer.Option(help="Where the sequences come from, such as a URL; any text.", show_default="empty")
+    ] = "",
+    licence: Annotated[str, typer.Option(help="Terms they may be used under; any text.", show_default="empty")] = "",
+) -> None:
+    """Make a dataset of splice sites: introns are the gaps between exons; decoys every other GT, GC and AG.
+
+    Both strands are labelled. Whole records go to a split, which the file states. --eie lines are split by gene and
+    --uci windows by sequence, 8 : 1 : 1; beside a genome, --eie lines are for training alone.
+
+    Example: seqdl data build splice --fasta pombe.fa.gz --gff3 pombe.gff3.gz --test II -o pombe.parquet
+    """
+    from seqdl_data.splice import Genome, Split, build_splice
+
+    fasta, gff3 = fasta or [], gff3 or []
+    if len(fasta) != len(gff3):
+        raise UsageError(f"each --fasta needs its --gff3: got {len(fasta)} and {len(gff3)}")
+    info = build_splice(
+        output,
+        genomes=[Genome(*pair) for pair in zip(fasta, gff3, strict=True)],
+        eie=eie or [],
+        uci=uci or [],
+        split=Split(frozenset(test or ()), frozenset(valid or ()), valid_fraction),
+        name=name,
+        source=source,
+        licence=licence,
+        command=command_line(),
+    )
+    for split, count in info.counts.items():
+        typer.echo(f"{output}: {split} " + ", ".join(f"{number:,} {unit}" for unit, number in count.items()), err=True)
+
+
 @app.command("info")
 def info_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Dataset made by `seqdl data build`.")],

@@ -57,15 +57,19 @@ class StatusLine:
 
 
 class Display(StatusLine):
-    """Called with each report of the training loop."""
+    """Called with each report of the training loop; `unit` is what its rate counts."""
+
+    def __init__(self, quiet: bool = False, unit: str = "symbols") -> None:
+        super().__init__(quiet)
+        self.unit = unit
 
     def __call__(self, report: Any) -> None:
         if report.kind == "step":
             self._step(report)
         elif report.kind == "validation":
             p = report.progress
-            best = " (best)" if p.best_step == p.step else f" (best {p.best:.4f} at step {p.best_step})"
-            self.say(f"validation {report.loss:.4f} nats at step {p.step}{best}")
+            best = " (best)" if p.best_step == p.step else f" (best {p.best:.5g} at step {p.best_step})"
+            self.say(f"validation {report.loss:.5g} nats at step {p.step}{best}")
             if report.text:
                 self.say("sample: " + " ".join(report.text.split())[:160])
         elif report.kind == "note":
@@ -75,7 +79,7 @@ class Display(StatusLine):
         if self.due(report.share):
             self.show(
                 f"{report.share:6.1%}  step {report.progress.step}  loss {report.loss:.4f}  lr {report.lr:.2e}  "
-                f"{report.rate:,.0f} symbols/s  ETA {self.left(report.share)}"
+                f"{report.rate:,.0f} {self.unit}/s  ETA {self.left(report.share)}"
             )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from seqdl_cli.common import Quiet, Threads, command_line, load_recipe, say, settings_from, start
+from seqdl_cli import training_options as shared
+from seqdl_cli.common import Quiet, Threads, command_line, start
 from seqdl_cli.progress import Display
 from seqdl_data.errors import UsageError
 
@@ -23,39 +22,21 @@ def train_text_command(
         list[str] | None,
         typer.Argument(show_default=False, help="Files, folders, - for stdin; plain, gzip, Parquet."),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FOLDER", show_default="runs/text-N", help="New folder of this run."),
-    ] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Continue the run in this folder, with the options it was begun with."),
-    ] = None,
+    output: Annotated[Path | None, shared.run_folder("text")] = None,
+    resume: shared.Resume = None,
     init_from: Annotated[
         Path | None,
         typer.Option(
             metavar="MODEL", help="Start from the weights of this model; shape, dropout and vocabulary are its own."
         ),
     ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file of these options; those given here win.")
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(help="Time for everything, above 0; the schedule fits itself to it. Instead of --epochs."),
-    ] = None,
-    epochs: Annotated[
-        float | None, typer.Option(show_default="10", help="Passes over the training text, above 0.")
-    ] = None,
-    cell: Annotated[str | None, typer.Option(show_default="gru", help="Kind of layer: lstm or gru.")] = None,
-    hidden: Annotated[int | None, typer.Option(show_default="320", help="Units of each layer, 1 or more.")] = None,
-    layers: Annotated[
-        int | None, typer.Option(show_default="1", help="Layers on top of each other, 1 or more.")
-    ] = None,
-    dropout: Annotated[
-        float | None,
-        typer.Option(show_default="0.0", help="Share of units silenced, between layers and at the end; 0-1."),
-    ] = None,
+    recipe: shared.Recipe = None,
+    minutes: shared.Minutes = None,
+    epochs: Annotated[float | None, shared.epochs_option("10")] = None,
+    cell: shared.Cell = None,
+    hidden: Annotated[int | None, shared.hidden_option("320")] = None,
+    layers: Annotated[int | None, shared.layers_option("1")] = None,
+    dropout: Annotated[float | None, shared.dropout_option("0.0")] = None,
     batch: Annotated[int | None, typer.Option(show_default="32", help="Streams read side by side, 1 or more.")] = None,
     window: Annotated[
         int | None,
@@ -68,46 +49,16 @@ def train_text_command(
         float | None,
         typer.Option(show_default="0.1", help="Share of the text, at its end, to validate on; 0-1."),
     ] = None,
-    optimiser: Annotated[
-        str | None, typer.Option(show_default="adamw", help="Rule of the steps: sgd, adam or adamw.")
-    ] = None,
-    lr: Annotated[
-        float | None, typer.Option(show_default="0.004", help="Learning rate at its highest, above 0.")
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            show_default="cosine", help="How the rate goes on after the warm-up: constant, step, cosine or plateau."
-        ),
-    ] = None,
-    warmup: Annotated[
-        float | None,
-        typer.Option(show_default="0.02", help="Share of the budget in which the rate rises, 0-1."),
-    ] = None,
-    weight_decay: Annotated[
-        float | None,
-        typer.Option(show_default="0.01", help="How much of each weight a step takes away, times the rate; 0 or more."),
-    ] = None,
-    clip: Annotated[
-        float | None, typer.Option(show_default="1.0", help="Largest norm of the gradient; above 0.")
-    ] = None,
-    validations: Annotated[
-        int | None, typer.Option(show_default="10", help="How often to validate and save, evenly spread; 1 or more.")
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(show_default="0", help="Stop after so many validations without progress, 0 or more; 0: never."),
-    ] = None,
-    log_arrays: Annotated[
-        bool | None,
-        typer.Option("--log-arrays", help="Log every weight and gradient at validations, not only figures."),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed", "-s", min=0, show_default="1", help="Seed of the first weights, the order and dropout; 0 or more."
-        ),
-    ] = None,
+    optimiser: shared.Optimiser = None,
+    lr: Annotated[float | None, shared.lr_option("0.004")] = None,
+    schedule: shared.Schedule = None,
+    warmup: shared.Warmup = None,
+    weight_decay: shared.WeightDecay = None,
+    clip: shared.Clip = None,
+    validations: shared.Validations = None,
+    patience: shared.Patience = None,
+    log_arrays: shared.LogArrays = None,
+    seed: shared.Seed = None,
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
@@ -119,46 +70,146 @@ def train_text_command(
     Example: seqdl train text shakespeare.txt --minutes 3
     """
     given = dict(locals())  # before anything else has a name
-    others = ("corpus", "output", "resume", "init_from", "recipe", "threads", "quiet")
-    options = {name: value for name, value in given.items() if name not in others}
+    options = shared.own_options(given, "corpus", "init_from")
     start(threads, quiet)
     from seqdl.text.training import TextSettings, resume_text, train_text
     from seqdl.training.loop import Settings
 
     display = Display(quiet)
     if resume is not None:
-        if corpus or output or init_from or recipe or any(value is not None for value in options.values()):
-            raise UsageError("--resume continues a run as it was begun: give no corpus and no other option with it")
+        shared.refuse_beside_resume(corpus, output, init_from, recipe, *options.values())
         outcome = resume_text(resume, watch=display)
     else:
         if not corpus:
             raise UsageError("name a corpus: files, folders, or - for stdin")
-        if minutes is not None and epochs is not None:
-            raise UsageError("--minutes and --epochs both bound the training: give one of them")
         shape = ("cell", "hidden", "layers", "dropout", "vocabulary")
         brought = [f"--{name}" for name in shape if options[name] is not None]
         if init_from is not None and brought:
             raise UsageError(f"--init-from brings the model's own {', '.join(brought)}: leave that out")
-        values = load_recipe(recipe)
-        if epochs is not None:  # either of the two bounds a run, and what is given here wins
-            values.pop("minutes", None)
-        settings, text = settings_from(options, values, Settings, TextSettings)
-        folder = output or _next_folder(Path("runs"))
+        settings, text = shared.settings(options, recipe, Settings(), TextSettings())
+        folder = output or shared.next_folder("text")
         outcome = train_text(corpus, folder, settings, text, init_from=init_from, watch=display, command=command_line())
     figures = f"validation {outcome.nats:.4f} nats a symbol, {outcome.bits_per_byte:.4f} bits a byte"
-    say(f"{outcome.ended}: {figures if math.isfinite(outcome.nats) else 'not validated yet'}", quiet)
-    if outcome.ended == "interrupted":
-        say(f"to resume: seqdl train text --resume {shlex.quote(str(outcome.folder))}", quiet)
-        raise typer.Exit(130)
-    say(f"try: seqdl generate text --model {outcome.folder}", quiet)
-    print(outcome.folder / "best.safetensors")
+    figures = figures if math.isfinite(outcome.nats) else "not validated yet"
+    shared.tell_end("text", outcome.ended, outcome.folder, figures, "seqdl generate text --model", quiet)
 
 
-def _next_folder(parent: Path) -> Path:
-    """The first text-N that is neither a folder nor a run in the log, which remembers runs that were removed."""
-    from seqdl.training.runs import list_runs
+@app.command("splice")
+def train_splice_command(
+    dataset: Annotated[
+        str | None, typer.Argument(metavar="DATASET", show_default=False, help="File made by seqdl data build splice.")
+    ] = None,
+    output: Annotated[Path | None, shared.run_folder("splice")] = None,
+    resume: shared.Resume = None,
+    recipe: shared.Recipe = None,
+    minutes: shared.Minutes = None,
+    epochs: Annotated[float | None, shared.epochs_option("12")] = None,
+    cell: shared.Cell = None,
+    hidden: Annotated[int | None, shared.hidden_option("64")] = None,
+    layers: Annotated[int | None, shared.layers_option("2")] = None,
+    kmer: shared.Kmer = None,
+    dropout: Annotated[float | None, shared.dropout_option("0.3")] = None,
+    context: shared.Context = None,
+    batch: shared.Pieces = None,
+    window: shared.PieceLength = None,
+    near_sites: shared.NearSites = None,
+    structure_weight: Annotated[
+        float | None,
+        typer.Option(
+            show_default="0.3",
+            help="How much it counts to tell exons, introns and codons apart, beside the sites; 0 or more.",
+        ),
+    ] = None,
+    optimiser: shared.Optimiser = None,
+    lr: Annotated[float | None, shared.lr_option("0.003")] = None,
+    schedule: shared.Schedule = None,
+    warmup: shared.Warmup = None,
+    weight_decay: shared.WeightDecay = None,
+    clip: shared.Clip = None,
+    validations: shared.Validations = None,
+    patience: shared.Patience = None,
+    log_arrays: shared.LogArrays = None,
+    seed: shared.Seed = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model that finds the splice sites of a genome like yours.
 
-    log = parent / "runs.sqlite"
-    known = {run.name for run in list_runs(log)} if log.exists() else set()
-    names = (f"text-{n}" for n in itertools.count(1))
-    return next(parent / name for name in names if name not in known and not (parent / name).exists())
+    The run's folder gets best.safetensors (the model, calibrated on the dataset's validation part), report.txt (its
+    figures there, with the table of how its probabilities came true) and last.safetensors (to resume from).
+
+    Example: seqdl train splice pombe.parquet --minutes 20
+    """
+    given = dict(locals())  # before anything else has a name
+    options = shared.own_options(given, "dataset")
+    start(threads, quiet)
+    from seqdl.dna.training import DEFAULTS, SiteSettings, resume_sites, train_sites
+
+    display = Display(quiet, "bases")
+    if resume is not None:
+        shared.refuse_beside_resume(dataset, output, recipe, *options.values())
+        outcome = resume_sites(resume, watch=display)
+    else:
+        if dataset is None:
+            raise UsageError("name a dataset; `seqdl data build splice` makes one")
+        settings, sites = shared.settings(options, recipe, DEFAULTS, SiteSettings())
+        folder = output or shared.next_folder("splice")
+        outcome = train_sites(dataset, folder, settings, sites, watch=display, command=command_line())
+    _tell_sites("splice", outcome, quiet)
+
+
+@app.command("motif")
+def train_motif_command(
+    positives: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", show_default=False, help="FASTA of examples of the site, aligned, of one length."),
+    ] = None,
+    background: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", show_default="random sequence", help="FASTA of a genome to tell them from."),
+    ] = None,
+    output: Annotated[Path | None, shared.run_folder("motif")] = None,
+    resume: shared.Resume = None,
+    recipe: shared.Recipe = None,
+    minutes: shared.Minutes = None,
+    epochs: Annotated[float | None, shared.epochs_option("4")] = None,
+    cell: shared.Cell = None,
+    hidden: Annotated[int | None, shared.hidden_option("32")] = None,
+    layers: Annotated[int | None, shared.layers_option("1")] = None,
+    kmer: shared.Kmer = None,
+    dropout: Annotated[float | None, shared.dropout_option("0.3")] = None,
+    lr: Annotated[float | None, shared.lr_option("0.003")] = None,
+    validations: shared.Validations = None,
+    seed: shared.Seed = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model that finds a site of your own, from examples of it.
+
+    The examples are put into the background; the network learns to find them there. A tenth of both is held out to
+    calibrate: probabilities are as if each example lay once in the background.
+
+    Example: seqdl train motif --positives crp_sites.fa --background ecoli.fa.gz
+    """
+    given = dict(locals())  # before anything else has a name
+    options = shared.own_options(given, "positives", "background")
+    start(threads, quiet)
+    from seqdl.dna.training import MOTIF_DEFAULTS, MOTIF_SITES, resume_sites, train_motif
+
+    display = Display(quiet, "bases")
+    if resume is not None:
+        shared.refuse_beside_resume(positives, background, output, recipe, *options.values())
+        outcome = resume_sites(resume, watch=display)
+    else:
+        if positives is None:
+            raise UsageError("--positives FILE: name a FASTA file of examples")
+        settings, sites = shared.settings(options, recipe, MOTIF_DEFAULTS, MOTIF_SITES)
+        folder = output or shared.next_folder("motif")
+        command = command_line()
+        outcome = train_motif(positives, background, folder, settings, sites, watch=display, command=command)
+    _tell_sites("motif", outcome, quiet)
+
+
+def _tell_sites(job: str, outcome: Any, quiet: bool) -> None:
+    figures = f"validation {outcome.loss:.6f} nats a candidate" if math.isfinite(outcome.loss) else "not validated yet"
+    shared.tell_end(job, outcome.ended, outcome.folder, figures, "seqdl scan genome.fasta --model", quiet)

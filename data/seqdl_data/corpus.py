@@ -53,6 +53,16 @@ def read_pieces(
     return chain.from_iterable(_read(file, split, stdin) for file in files)
 
 
+def read_lines(path: str | PathLike[str]) -> Iterator[bytes]:
+    """The lines of a file, plain or gzip, without their ends (LF or CRLF); errors as for read_pieces."""
+    rest = b""
+    for piece in read_pieces([path]):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line.rstrip(b"\r") for line in lines)
+    if rest:
+        yield rest.rstrip(b"\r")
+
+
 def has_splits(path: str | PathLike[str]) -> bool:
     """Whether `path` is a text dataset made by seqdl, with fixed splits; False for what is not a file."""
     if os.fspath(path) == "-" or not os.path.isfile(path):

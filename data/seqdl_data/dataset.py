@@ -35,7 +35,9 @@ def _now() -> str:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a dataset says of itself. `counts` gives for each split its rows, and its bytes for a text."""
+    """What a dataset says of itself. `counts` gives for each split its rows, its bytes for a text, its bases and
+    sites for DNA; `classes` names the labels.
+    """
 
     name: str
     kind: str
@@ -43,6 +45,7 @@ class DatasetInfo:
     source: str = ""
     licence: str = ""
     command: str = ""
+    classes: tuple[str, ...] = ()
     version: int = SCHEMA_VERSION
     seqdl_version: str = VERSION
     created: str = field(default_factory=_now)  # ISO 8601, UTC
@@ -79,6 +82,7 @@ def _parsed(stored: bytes, name: str) -> DatasetInfo:
         fields: dict[str, Any] = json.loads(stored)
         if fields["version"] > SCHEMA_VERSION:
             raise InputError(f"{name}: made by seqdl {fields.get('seqdl_version')}, newer than {VERSION}; upgrade")
+        fields["classes"] = tuple(fields.get("classes", ()))  # which the first text datasets did not have
         return DatasetInfo(**{each.name: fields[each.name] for each in dataclasses.fields(DatasetInfo)})
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{name}: damaged `seqdl` metadata ({error}); build the dataset again") from error

@@ -15,7 +15,8 @@ import numpy as np
 
 from seqdl_data.errors import InputError, UsageError
 from seqdl_data.faidx import FaiRecord, Index, indexed
-from seqdl_data.fasta_text import BAD, BLANKS, CODES, FastaText, bad_letter
+from seqdl_data.fasta_text import BLANKS, FastaText, bad_letter
+from seqdl_data.nucleotides import BAD, CODES
 from seqdl_data.regions import END, Region, merged
 from seqdl_data.sources import must_exist, source_name, text_blocks
 from seqdl_data.streams import PIECE

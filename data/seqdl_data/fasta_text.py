@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from seqdl_data.errors import InputError
+from seqdl_data.nucleotides import BAD, CODES
 from seqdl_data.sources import peek, refuse_foreign
 
 BLANKS = b" \t\r\n\v\f"
-BAD = 255  # the code of what is neither a base, an ambiguity letter nor a blank
 HEADER_LIMIT = 1 << 20  # bytes; NCBI's longest merged header lines are a few hundred thousand
 
 ADVICE = {
@@ -23,15 +23,6 @@ ADVICE = {
 }
 
 
-def _code_table() -> bytes:
-    table = bytearray([BAD]) * 256
-    for letters, code in (("A", 0), ("C", 1), ("G", 2), ("TU", 3), ("RYSWKMBDHVN", 4)):
-        for letter in letters + letters.lower():
-            table[ord(letter)] = code
-    return bytes(table)
-
-
-CODES = _code_table()
 LETTERS = bytes(letter for letter in range(256) if CODES[letter] != BAD)
 
 

@@ -18,6 +18,8 @@ from seqdl.dna.motif import PSEUDO, Motif
 from seqdl.dna.motif_scanner import MotifScanner
 from seqdl.dna.pipeline import Scanner, Source, batches
 from seqdl.dna.q_values import limit_by_q
+from seqdl.dna.site_scanner import MIN_PROBABILITY, SiteScanner
+from seqdl.dna.sitemodel import SiteModel
 from seqdl.errors import UsageError
 from seqdl_data.motif_files import read_background
 from seqdl_data.regions import Region
@@ -33,7 +35,7 @@ def scan(
     path: str | os.PathLike[str],
     *,
     motifs: Sequence[Motif] | None = None,
-    model: Any = None,
+    model: SiteModel | str | os.PathLike[str] | None = None,
     regions: Iterable[Region] | None = None,
     min_probability: float | None = None,
     **options: Any,
@@ -96,9 +98,12 @@ def motif_scanner(
     return scanner, source.with_piece(scanner.piece)
 
 
-def site_scanner(model: Any = None, min_probability: float | None = None) -> Scanner:
-    """A scanner of learned sites: `model` is a file, a run's folder, or None for the shipped one."""
-    raise UsageError("this version scans for motifs: give --motifs FILE or --consensus WORD")
+def site_scanner(
+    model: SiteModel | str | os.PathLike[str] | None = None, min_probability: float | None = None
+) -> SiteScanner:
+    """A scanner of learned sites: `model` is one, or a file, a run's folder, a shipped one's name, None the default."""
+    loaded = model if isinstance(model, SiteModel) else SiteModel.load(model)
+    return SiteScanner(loaded, MIN_PROBABILITY if min_probability is None else min_probability)
 
 
 def _background(given: str | Sequence[float] | np.ndarray, motifs: Sequence[Motif], source: Source) -> np.ndarray:

@@ -72,11 +72,6 @@ def read_corpus(
     return Corpus(train, valid, vocabulary, digest.hexdigest(), split, sum(sizes), sizes[1])
 
 
-def seen_from(folder: str | os.PathLike[str], paths: Sequence[str]) -> list[str]:
-    """Paths that a card holds relative to its run's folder, as this process can open them."""
-    return [os.path.normpath(os.path.join(folder, path)) for path in paths]
-
-
 def _character_start(text: Array, cut: int) -> int:
     """The first byte from `cut` on that is not inside a UTF-8 character (at most 3 further)."""
     for at in range(cut, min(cut + 4, len(text))):

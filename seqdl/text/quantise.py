@@ -10,9 +10,10 @@ from typing import Any
 
 from seqdl.errors import InputError, UsageError
 from seqdl.modelfile import SCHEMES
-from seqdl.text.corpus import Corpus, read_corpus, seen_from
+from seqdl.text.corpus import Corpus, read_corpus
 from seqdl.text.model import CharModel, model_path
 from seqdl.text.scoring import mean_surprisal
+from seqdl.training.session import seen_from
 
 
 def quantise_file(

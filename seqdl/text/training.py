@@ -11,18 +11,16 @@ from typing import Any
 import numpy as np
 
 from seqdl import ops
-from seqdl.errors import InputError, UsageError, unwritable
-from seqdl.machine import machine
+from seqdl.errors import InputError, UsageError
 from seqdl.random import generator_state, restore_generator
 from seqdl.tensor import Tensor
-from seqdl.text.corpus import Corpus, read_corpus, seen_from
+from seqdl.text.corpus import Corpus, read_corpus
 from seqdl.text.model import CharModel
 from seqdl.text.network import CELLS, CharNetwork
 from seqdl.text.scoring import mean_surprisal
 from seqdl.text.vocabulary import Vocabulary, vocabulary_from
-from seqdl.training import checkpoint
+from seqdl.training import session
 from seqdl.training.loop import Progress, Report, Settings, Trainer
-from seqdl.training.runlog import RunLog
 
 Array = np.ndarray
 Watcher = Callable[[Report], None]
@@ -170,8 +168,7 @@ def train_text(
     folder holds a run already; InputError for a corpus that is empty or too short.
     """
     folder, settings, text = Path(folder), settings or Settings(), text or TextSettings()
-    if (folder / "last.safetensors").exists():
-        raise UsageError(f"{folder}: holds a run already; continue it with --resume {folder} or choose another -o")
+    session.check_new(folder)
     vocabulary: Vocabulary | str = text.vocabulary
     weights = None
     if init_from is not None:
@@ -187,20 +184,10 @@ def train_text(
     if unknown:
         note = f"{unknown:.2%} of the characters to validate on are not in the vocabulary"
         watch(Report("note", Progress(), 0.0, note))
-    task.about = {"paths": [p if p == "-" else os.path.relpath(p, folder) for p in paths], "command": command}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)  # now, not when there is a model to lose
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    log = RunLog.create(
-        _log_path(folder),
-        name=folder.name,
-        kind="text",
-        command=command,
-        config=asdict(settings) | asdict(text),
-        machine=machine(),
-    )
-    return _run(Trainer(task, settings, folder, log, watch), task)
+    task.about = {"paths": session.relative_to(folder, [os.fspath(path) for path in paths]), "command": command}
+    config = asdict(text)
+    trainer = session.begin(task, settings, folder, kind="text", config=config, command=command, watch=watch)
+    return _run(trainer, task)
 
 
 def resume_text(folder: str | os.PathLike[str], *, watch: Watcher = lambda report: None) -> Outcome:
@@ -209,23 +196,17 @@ def resume_text(folder: str | os.PathLike[str], *, watch: Watcher = lambda repor
     ModelFileError if there is no checkpoint; InputError if the corpus is not the one it was trained on.
     """
     folder = Path(folder)
-    snapshot, metadata = checkpoint.load(folder / "last.safetensors")
-    card, settings = metadata["card"], Settings(**metadata["settings"])
+    snapshot, settings, card = session.load_last(folder, "text")
     text = TextSettings(**card["text"])
     if "-" in card["paths"]:
         raise InputError(f"{folder}: was trained on standard input, which is gone; resuming needs files")
-    paths = seen_from(folder, card["paths"])
+    paths = session.seen_from(folder, card["paths"])
     corpus = read_corpus(paths, vocabulary_from(card["vocabulary"]), text.valid_fraction)
     if corpus.sha256 != card["data"]["sha256"]:
         raise InputError(f"{', '.join(paths)}: changed since the run began; resume needs the same corpus")
     task = TextTask(corpus, text)
     task.about = {key: card[key] for key in ("paths", "command")}
-    log = RunLog.resume(_log_path(folder), folder.name, int(snapshot["progress/step"]))
-    for torn in folder.glob(".*.part"):  # what a kill left half written; nobody else trains here, says the log
-        torn.unlink(missing_ok=True)
-    trainer = Trainer(task, settings, folder, log, watch)
-    trainer.restore(snapshot)
-    return _run(trainer, task)
+    return _run(session.begin_again(task, settings, folder, snapshot, watch), task)
 
 
 def _run(trainer: Trainer, task: TextTask) -> Outcome:
@@ -234,7 +215,3 @@ def _run(trainer: Trainer, task: TextTask) -> Outcome:
         ended = trainer.run()
     best, corpus = trainer.progress.best, task.corpus
     return Outcome(ended, trainer.folder, best, corpus.bits_per_byte(best), corpus.split)
-
-
-def _log_path(folder: Path) -> Path:
-    return folder.absolute().parent / "runs.sqlite"

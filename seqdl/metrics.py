@@ -1,0 +1,103 @@
+"""How good a ranking or a probability is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def average_precision(scores: Array, truth: Array) -> float:
+    """Mean over the true ones of the precision at each one's score; nan where nothing is true.
+
+    scores (N,), truth (N,) bool. Equal scores count as one step, so that their order does not matter: it is
+    sum_n (R_n - R_{n-1}) P_n over the distinct scores, as scikit-learn defines it.
+    """
+    found, taken = _steps(scores, truth)
+    if not found.size or not found[-1]:
+        return float("nan")
+    return float((np.diff(found, prepend=0) * (found / taken)).sum() / found[-1])
+
+
+def top_k_accuracy(scores: Array, truth: Array) -> float:
+    """Share of the true ones among the k best, k being how many are true, as SpliceAI reports it."""
+    k = int(truth.sum())
+    if k == 0:
+        return float("nan")
+    best = np.argsort(-scores, kind="stable")[:k]
+    return float(truth[best].mean())
+
+
+def auroc(scores: Array, truth: Array) -> float:
+    """Chance that a true one scores above a false one, ties counting half; nan where there is one kind alone."""
+    found, taken = _steps(scores, truth)
+    if not found.size or not 0 < found[-1] < taken[-1]:
+        return float("nan")
+    false = taken - found
+    height = found - np.diff(found, prepend=0) / 2  # the middle of each step
+    return float((np.diff(false, prepend=0) * height).sum() / (found[-1] * float(false[-1])))
+
+
+def _steps(scores: Array, truth: Array) -> tuple[Array, Array]:
+    """At each distinct score, from the best down: how many true ones so far, how many in all."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(order) else np.empty(0, np.int64)
+    return np.cumsum(truth[order])[ends], ends + 1
+
+
+class Bin(NamedTuple):
+    """What was promised and what came, of all whose probability lies in a tenth."""
+
+    total: int
+    predicted: float  # mean probability
+    observed: float  # share that was true
+
+
+def reliability(probabilities: Array, truth: Array, bins: int = 10) -> list[Bin]:
+    """The table behind a reliability diagram: equal bins of [0, 1], the empty ones with nan."""
+    which = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+    count = np.bincount(which, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        predicted = np.bincount(which, probabilities, minlength=bins) / count
+        observed = np.bincount(which, truth, minlength=bins) / count
+    return [Bin(int(n), float(p), float(o)) for n, p, o in zip(count, predicted, observed, strict=True)]
+
+
+def calibration_error(table: list[Bin]) -> float:
+    """Expected calibration error: the mean gap between predicted and observed, bins weighed by their counts."""
+    total = sum(each.total for each in table)
+    return sum(each.total * abs(each.predicted - each.observed) for each in table if each.total) / total
+
+
+def fit_platt(logits: Array, truth: Array, rounds: int = 100) -> tuple[float, float]:
+    """(a, b) so that sigmoid(a * logit + b) is the most likely probability of the truth.
+
+    logits (N,), truth (N,) bool. Newton's method with Platt's targets (one true and one false case more than
+    there are), which keep the fit finite where the classes are apart: Platt, "Probabilistic outputs for support
+    vector machines", 1999.
+    """
+    true = float(truth.sum())
+    false = len(truth) - true
+    target = np.where(truth, (true + 1) / (true + 2), 1 / (false + 2))
+    x = np.stack([logits.astype(np.float64), np.ones(len(logits))])
+    weights = np.array([1.0, 0.0])
+    loss = _log_loss(weights @ x, target)
+    for _ in range(rounds):
+        p = 1 / (1 + np.exp(-np.clip(weights @ x, -500, 500)))
+        gradient = x @ (p - target)
+        hessian = (x * (p * (1 - p))) @ x.T + 1e-9 * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        size = 1.0
+        while (shorter := _log_loss((weights - size * step) @ x, target)) > loss and size > 1e-10:
+            size /= 2
+        weights, gained, loss = weights - size * step, loss - shorter, min(loss, shorter)
+        if gained <= 1e-12 * max(loss, 1):
+            break
+    return float(weights[0]), float(weights[1])
+
+
+def _log_loss(logits: Array, target: Array) -> float:
+    return float((np.logaddexp(0, logits) - target * logits).sum())
