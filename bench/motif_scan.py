@@ -9,15 +9,16 @@ thresholds, and must find the same hits; lightmotif adds in float32, so hits wit
 differ and are counted. What is prepared once (our tables and index, theirs) is timed apart. The peers have no
 threads and hold the GIL: on two threads they are as fast as on one; two processes of them would be nearly twice that.
 
-What was tried for ours, in nanoseconds a base for both strands of one matrix of 15 columns, or for the library:
-    rolling 8-mer index for one matrix              about 1.5: the look-up alone costs more than the whole sweep
-    sweep, groups of 3 columns (AVX-512 VBMI)       0.20; of 2 columns (AVX2, 32 lanes): see RESULTS.md of your machine
-    tables aligned, 2 or 8 vectors at once          no difference
-    library, sweep alone                            91
-    library, index walked as it is looked up        50 (WORD 10): branches nobody can guess
-    library, look up, then walk, then check         28, sweep for the 134 matrices with too many candidates
-    words of 8, 9, 11 bases                         50, 33, 31; 16 instead of 10 MB of index for 11
-    matrices padded to 12 columns instead of 4      15% slower: they leave the second cache
+Tried for ours, on a Xeon with AVX-512 VBMI that others used too; ms for both strands of E. coli:
+    one matrix of 15, p < 1e-4: sweep by groups of 3 columns, 64 lanes              1.0
+        the same for AVX2: groups of 2, 32 lanes; SSSE3: 16 lanes; lane by lane     1.5; 2.0; 24
+        tables aligned to 64 bytes, or 2 or 8 vectors at once instead of 4          no difference
+    library: all matrices swept                                                     420
+        index of 10-mers, each list checked as it is found, 172 matrices swept      230
+        the same in passes without branches: look up, walk lists, add up scores     130
+        words of 8 (before the passes), 9, 11 bases                                 230, 140 to 150, 130 to 140
+        matrices padded to 12 columns instead of 4: they leave the second cache     +15%
+        4 to 24 for the price of a candidate, in sweeps and lists                   less than 15% between 8 and 24
 """
 
 from __future__ import annotations

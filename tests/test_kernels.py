@@ -1189,7 +1189,7 @@ def test_find_stops_where_there_is_no_more_room() -> None:
     first = motifs.candidates_of_block(codes, 0, motifs.BLOCK, arguments[0], *arguments[2:], room)
     for space, reached in ((10**5, len(codes)), (first, motifs.BLOCK), (first - 1, 0)):
         hits = motifs.hits(space)
-        count, end = motifs.find(codes, 0, len(codes), *arguments, room, hits)
+        count, end = motifs.find(codes, 0, len(codes), motifs.BLOCK, *arguments, room, hits)
         assert end == reached
         found = list(zip(*(array[:count].tolist() for array in hits), strict=True))
         assert found == [hit for hit in wanted if hit[0] < end]

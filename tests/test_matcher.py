@@ -154,6 +154,11 @@ def test_threads_and_blocks_change_nothing(way: str, monkeypatch: pytest.MonkeyP
     assert len(results[0]) > 1000
 
 
+def test_more_candidates_than_there_is_room_for(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matcher, "CANDIDATES", 700)
+    assert agree([matrix(3, seed) for seed in range(4)], [-1e300] * 4, bases(1000)) > 1000
+
+
 numbers = st.one_of(st.floats(-20, 20), st.integers(-3, 3).map(float), st.just(-np.inf))
 ways = st.sampled_from(["sweep", "index"])
 columns = st.lists(st.lists(numbers, min_size=4, max_size=4), min_size=1, max_size=14).map(np.array)

@@ -10,6 +10,7 @@ import numpy as np
 from seqdl import parallel
 from seqdl.kernels import motif_index, motifs
 from seqdl.kernels.motifs import GROUP, LANES, LETTERS, PADDING, WORD
+from seqdl.kernels.vectors import LOOKUP
 
 Array = np.ndarray
 
@@ -17,8 +18,10 @@ Array = np.ndarray
 CANDIDATE = 16.0  # to add up the score of one
 LOOK_UP = 6.5  # a base in the index
 SWEEP, SWEEP_GROUP = 0.02, 0.01  # a window of one matrix: ground and each group of columns, with 64 lanes
+SWEEP_SLOWER = 64 / LANES * (1 if LOOKUP.instruction else 10)  # on this machine
 PER_TASK = 2e6  # what a block is worth to a thread
 LARGEST_BLOCK = 1 << 19  # windows
+CANDIDATES = 4 * motifs.BLOCK  # that there is room for at first
 
 MOST_LISTED = 1 << 25  # entries of the index: 128 MiB
 NO_INDEX = motifs.Index(np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.uint32))
@@ -68,15 +71,17 @@ class Matcher:
         return Matches(*map(np.concatenate, zip(*parts, strict=True)))
 
     def _find(self, codes: Array, start: int, end: int) -> list[motifs.Hits]:
-        parts, candidates = [], 4 * motifs.BLOCK
+        parts, step, candidates = [], motifs.BLOCK, CANDIDATES
         room = motifs.room(self._widest, candidates)
         while start < end:
             hits = motifs.hits(candidates)
-            arguments = (self._widest, self._matrices, self._sweeps, self._index, room, hits)
+            arguments = (step, self._widest, self._matrices, self._sweeps, self._index, room, hits)
             count, reached = motifs.find(codes, start, end, *arguments)
             parts.append(motifs.Hits(*(array[:count] for array in hits)))
-            if reached == start:
-                candidates *= 4
+            if reached == start and step > motifs.STEP:
+                step //= 2
+            elif reached == start:
+                candidates *= 2
                 room = motifs.room(self._widest, candidates)
             start = reached
         return parts
@@ -104,7 +109,7 @@ class ScoreCounter:
         def work(first: int, last: int) -> None:
             found[first] = np.zeros_like(self.counts)
             arguments = (self._widest, self._matrices, self._sweeps, self._index)
-            room = motifs.room(self._widest, motifs.BLOCK)
+            room = motifs.room(self._widest, motifs.BLOCK + self._widest)
             motifs.count_scores(codes, first, last, *arguments, room, self._scale, self._lowest, found[first])
 
         parallel.run(work, blocks)
@@ -152,7 +157,7 @@ def _plan(scores: list[Array], thresholds: Array) -> tuple[motifs.Sweeps, motifs
     """
     best = np.array([matrix.max(axis=1).sum() for matrix in scores])
     needed = thresholds - ROUNDING * (_size(scores) + np.where(np.isfinite(thresholds), np.abs(thresholds), 0))
-    sweep_cost = np.array([SWEEP + SWEEP_GROUP * -(-len(matrix) // GROUP) for matrix in scores]) * (64 / LANES)
+    sweep_cost = SWEEP_SLOWER * np.array([SWEEP + SWEEP_GROUP * -(-len(matrix) // GROUP) for matrix in scores])
     listed, index = np.zeros(len(scores), bool), NO_INDEX
     list_cost = np.zeros(len(scores))
     if sweep_cost.sum() > LOOK_UP:

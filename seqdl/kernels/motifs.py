@@ -296,14 +296,15 @@ def candidates_of_block(codes, start, count, widest, sweeps, index, room):  # ty
 
 
 @kernel
-def find(codes, start, end, widest, matrices, sweeps, index, room, hits):  # type: ignore[no-untyped-def]
+def find(codes, start, end, step, widest, matrices, sweeps, index, room, hits):  # type: ignore[no-untyped-def]
     """Hits that begin in [start, end), by position, then matrix. Returns how many, and where it ended.
 
-    It ends early if there is no room for more hits, and at `start` if there is none for the candidates.
+    Takes `step` windows at a time, BLOCK at most. Ends early if these have more candidates than there is room for,
+    or room for hits.
     """
     total = 0
-    for lo in range(start, end, BLOCK):
-        count = min(BLOCK, end - lo)
+    for lo in range(start, end, step):
+        count = min(step, end - lo)
         found = candidates_of_block(codes, lo, count, widest, sweeps, index, room)
         if found < 0 or total + found > len(hits.position):
             return total, lo

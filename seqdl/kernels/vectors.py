@@ -28,6 +28,8 @@ class Lookup(NamedTuple):
 
 
 def _lookup() -> Lookup:
+    if binding.get_process_triple().startswith(("aarch64", "arm64")):
+        return Lookup("llvm.aarch64.neon.tbl1.v16i8", 16, 4)
     has, name, features = _FEATURES, getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
     if features is not None or name not in (None, "host"):  # the user has numba compile for another machine
         has = dict.fromkeys((features or "").replace("+", "").split(","), True)
@@ -35,9 +37,8 @@ def _lookup() -> Lookup:
         ("avx512vbmi", Lookup("llvm.x86.avx512.permvar.qi.512", 64, 6)),
         ("avx2", Lookup("llvm.x86.avx2.pshuf.b", 32, 4)),
         ("ssse3", Lookup("llvm.x86.ssse3.pshuf.b.128", 16, 4)),
-        ("neon", Lookup("llvm.aarch64.neon.tbl1.v16i8", 16, 4)),
     ):
-        if has.get(feature) and (feature != "neon" or binding.get_process_triple().startswith(("aarch64", "arm64"))):
+        if has.get(feature):
             return lookup
     return Lookup("", 16, 4)
 
@@ -105,12 +106,9 @@ class Code:
         return found
 
     def bits(self, mask: ir.Value) -> ir.Value:
-        """A mask as a 64-bit integer, its first lane the lowest bit."""
-        return (
-            self.builder.zext(self.builder.bitcast(mask, ir.IntType(self.lanes)), INDEX)
-            if self.lanes < 64
-            else (self.builder.bitcast(mask, INDEX))
-        )
+        """A mask of at most 64 lanes as a 64-bit integer, its first lane the lowest bit."""
+        bits = self.builder.bitcast(mask, ir.IntType(self.lanes))
+        return bits if self.lanes == 64 else self.builder.zext(bits, INDEX)
 
     def splat(self, value: ir.Value) -> ir.Value:
         """The same value in all lanes."""
