@@ -26,7 +26,6 @@ from seqdl.kernels import (
     quantised,
     recurrent,
     sampling,
-    score_counts,
     score_distribution,
 )
 from seqdl.kernels.jit import KERNELS, OPTIONS
@@ -65,7 +64,7 @@ def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
 def test_every_kernel_has_a_test_here() -> None:
     modules = {m.__name__ for m in (activation, convolution, embedding, generation, optimiser, pooling, product)}
     modules |= {m.__name__ for m in (quantised, recurrent, sampling, one_row, motifs, motif_index)}
-    modules |= {m.__name__ for m in (score_counts, score_distribution)}
+    modules |= {score_distribution.__name__}
     names = {k.__name__ for k in KERNELS if k.__module__ in modules}
     tests = " ".join(name for name in vars(sys.modules[__name__]) if name.startswith("test_"))
     assert {name for name in names if f"test_{name}_" not in tests + "_"} == set()
@@ -1020,25 +1019,6 @@ def test_convolve_columns_is_the_tally_of_all_words(W, D) -> None:
     out, other = np.full((2, D), np.nan)
     score_distribution.convolve_columns(deficits, chances, out, other)
     close(out, naive.deficit_chances(deficits, chances, D))
-
-
-def test_count_scores_counts_the_hits_that_pieces_own() -> None:
-    r = np.random.default_rng(3)
-    first, M, units = np.array([0, 40, 90]), 3, np.array([1024, 70, 1])
-    low, high = np.array([0, 45, 90]), np.array([30, 85, 90])
-    base, best = np.array([0, 5000, 6000]), np.array([900, 400, 7])
-    position = np.sort(r.integers(0, 120, 500))
-    matrix, below = r.integers(0, 2 * M, 500, np.int32), r.integers(0, 8, 500)
-    score = (best - below.reshape(1, -1).T)[np.arange(500), matrix % M] / units[matrix % M]
-    counts = np.zeros(6010, np.int64)
-    score_counts.count_scores(position, matrix, score, first, low, high, base, best, units, counts)
-    wanted = np.zeros_like(counts)
-    for at, m, n in zip(position, matrix % M, below, strict=True):
-        piece = np.searchsorted(first, at, "right") - 1
-        if low[piece] <= at < high[piece]:
-            wanted[base[m] + n] += 1
-    assert wanted.sum() > 200
-    np.testing.assert_array_equal(counts, wanted)
 
 
 # Batches of nothing

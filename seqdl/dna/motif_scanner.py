@@ -90,24 +90,17 @@ class MotifScanner:
         self.q_values = q_values
         within = np.array([len(q) for q in q_values])
         # Half a unit below the lowest score meant, as ScoreDistribution.threshold has it.
-        lowest = [(d.best - n + 0.5) / d.units for d, n in zip(self.distributions, within, strict=True)]
-        lowest = np.where(within > 0, lowest, np.inf)
+        steps = zip(self.distributions, within, strict=True)
+        lowest = np.array([(d.best - n + 0.5) / d.units if n else np.inf for d, n in steps])
         if any_p:
             self.warnings = []
         self._use(lowest if any_p else np.maximum(self.thresholds, lowest))
 
-    def matcher_of(self, thresholds: Array) -> Matcher:
-        """One for all motifs and strands; those of the reverse strand, read along the forward one, are m + M."""
-        backwards = [] if self.norc else [scores[::-1, ::-1] for scores in self.scores]
-        return Matcher([*self.scores, *backwards], np.tile(thresholds, self.strands))
-
-    def piece_for(self, p: float) -> int:
-        """So many bases that the hits of random sequence at this p-value would take some 20 MB."""
-        return int(np.clip(PIECE / (p * self.strands * len(self.ids)), SMALLEST_PIECE, PIECE))
-
     def _use(self, thresholds: Array) -> None:
         self.thresholds = thresholds
-        self.matcher = self.matcher_of(thresholds)
+        # Those of the reverse strand, read along the forward one, are number m + M.
+        backwards = [] if self.norc else [scores[::-1, ::-1] for scores in self.scores]
+        self.matcher = Matcher([*self.scores, *backwards], np.tile(thresholds, self.strands))
         tails = [d.tail(n - 1)[:n] for d, n in zip(self.distributions, self._reach(), strict=True)]
         self._p = _Lookup.of(self.distributions, tails)
         self._q = None if self.q_values is None else _Lookup.of(self.distributions, self.q_values)
@@ -123,7 +116,8 @@ class MotifScanner:
 
     @property
     def piece(self) -> int:
-        return self.piece_for(self.thresh)
+        """So many bases that the hits of random sequence would take some 20 MB."""
+        return int(np.clip(PIECE / (self.thresh * self.strands * len(self.ids)), SMALLEST_PIECE, PIECE))
 
     def describe(self) -> dict[str, Any]:
         numbers = b"".join(array.tobytes() for array in [*self.scores, *(self.q_values or [])])

@@ -12,13 +12,12 @@ from copy import copy
 
 import numpy as np
 
-from seqdl.dna.matcher import Matches
+from seqdl.dna.matcher import ScoreCounter
 from seqdl.dna.motif_scanner import MotifScanner
-from seqdl.dna.pipeline import Joined, Source, groups
+from seqdl.dna.pipeline import PIECE, Joined, Source, groups
 from seqdl.dna.pvalue import benjamini_hochberg
-from seqdl.kernels.score_counts import count_scores
 from seqdl.parallel import in_order
-from seqdl_data.fasta import Piece
+from seqdl_data.nucleotides import reverse_complement
 
 Array = np.ndarray
 Watch = Callable[[int, int], object]
@@ -33,9 +32,10 @@ def limit_by_q(scanner: MotifScanner, source: Source, most: float, any_p: bool, 
     source.refuse_stdin("how many places score how high")
     # A q-value is never below its p-value. Of copies: the long tails that are looked up here are not needed again.
     reached = [copy(distribution).threshold(most) for distribution in scanner.distributions]
-    counts, tests = _count(scanner, source.with_piece(scanner.piece_for(most)), reached, watch)
+    counters, tests = _count(scanner, source.with_piece(PIECE), reached, watch)
     q_values = []
-    for distribution, found, tested in zip(scanner.distributions, counts, tests.tolist(), strict=True):
+    for distribution, counter, tested in zip(scanner.distributions, counters, tests.tolist(), strict=True):
+        found = np.zeros(0, np.int64) if counter is None else counter.counts[::-1]
         q = benjamini_hochberg(copy(distribution).tail(len(found))[: len(found)], found, tested)
         q_values.append(q[: np.searchsorted(q, most, "right")].copy())
     scanner.set_q_values(q_values, any_p)
@@ -43,26 +43,41 @@ def limit_by_q(scanner: MotifScanner, source: Source, most: float, any_p: bool, 
 
 def _count(
     scanner: MotifScanner, source: Source, reached: list[float | None], watch: Watch
-) -> tuple[list[Array], Array]:
-    """For each motif how many windows score 0, 1, 2 ... units below its best, as low as `reached`; and the windows."""
-    pairs = list(zip(scanner.distributions, reached, strict=True))
-    base = np.cumsum([0, *(0 if score is None else int(d.deficits(score)) + 1 for d, score in pairs)])
-    best, units = np.array([(d.best, d.units) for d in scanner.distributions]).T
-    counts, tests = np.zeros(base[-1], np.int64), np.zeros(len(pairs), np.int64)
-    matcher = scanner.matcher_of(np.array([np.inf if score is None else score for score in reached]))
-
-    def find(group: list[Piece]) -> tuple[Joined, Array, Matches]:
-        joined = Joined.of(group)
-        return joined, _windows(joined, scanner.widths), matcher.find(joined.codes)
-
+) -> tuple[list[ScoreCounter | None], Array]:
+    """For each motif how many windows have each score that is high enough, and how many windows there are."""
+    counters = [
+        None if score is None else ScoreCounter(d.scores, d.best - int(d.deficits(score)), d.best, d.units)
+        for d, score in zip(scanner.distributions, reached, strict=True)
+    ]
+    tests = np.zeros(len(counters), np.int64)
     bases = 0
-    for joined, windows, found in in_order(find, groups(source.for_scanner(scanner), source.piece)):
-        low, high = (joined.own - joined.shift[:, None]).T
-        count_scores(*found, joined.first, low.copy(), high.copy(), base[:-1], best, units, counts)
-        tests += windows * scanner.strands
-        bases += int((high - low).sum())
+    for group in groups(source.for_scanner(scanner), source.piece):
+        joined = Joined.of(group)
+        strands = [joined.codes] if scanner.norc else [joined.codes, reverse_complement(joined.codes)]
+        runs = _runs(joined)
+
+        def add(m: int, strands: list[Array] = strands, runs: list[tuple[int, int]] = runs) -> None:
+            counter, width = counters[m], int(scanner.widths[m])
+            for reverse, codes in enumerate(strands if counter else []):
+                for low, high in runs:
+                    # A window at [at, at + width) lies at len - at - width on the other strand.
+                    flipped = (len(codes) - high - width + 1, len(codes) - low - width + 1)
+                    counter.add(codes, *(flipped if reverse else (low, high)))  # type: ignore[union-attr]
+
+        for _ in in_order(add, range(len(counters))):
+            pass
+        tests += _windows(joined, scanner.widths) * scanner.strands
+        bases += int(np.diff(joined.own).sum())
         watch(bases, 0)
-    return np.split(counts, base[1:-1]), tests
+    return counters, tests
+
+
+def _runs(joined: Joined) -> list[tuple[int, int]]:
+    """The owned places in `joined.codes` as few ranges: between pieces without flanks lies one that no window holds."""
+    low, high = (joined.own - joined.shift[:, None]).T
+    ends = np.append(joined.first[1:] - 1, len(joined.codes))
+    cut = np.flatnonzero((high < ends)[:-1] | (low > joined.first)[1:])
+    return list(zip(low[np.append(0, cut + 1)].tolist(), high[np.append(cut, len(high) - 1)].tolist(), strict=True))
 
 
 def _windows(joined: Joined, widths: Array) -> Array:

@@ -23,8 +23,8 @@ BLOCKS = 160  # in a piece
 class SiteScanner:
     """Finds sites whose calibrated probability is at least `min_probability`, on both strands.
 
-    A hit is one base, on the exon's side of the junction: the last of an exon before a donor, the first after an
-    acceptor. Its score is the probability.
+    A hit is the bases that the model's SiteKind reports, for splice sites one on the exon's side of the junction: the
+    last of an exon before a donor, the first after an acceptor. Its score is the probability.
     """
 
     kind: Kind = "site"
@@ -42,7 +42,7 @@ class SiteScanner:
         return {
             "kind": "site",
             "weights": digest(b"".join(np.asarray(arrays[name]).tobytes() for name in sorted(arrays))),
-            "kinds": [kind.name for kind in self.model.kinds],
+            "kinds": [[kind.name, kind.rule, kind.lead, kind.width] for kind in self.model.kinds],
             "calibration": [list(pair) for pair in self.model.calibration],
             "context": self.model.context,
             "min_probability": self.min_probability,
@@ -51,19 +51,20 @@ class SiteScanner:
     def scan(self, pieces: Sequence[Piece]) -> pa.Table:
         """The sites of some pieces, one piece after the other."""
         calls = self.model.judge(pieces)
-        probability = np.empty(len(calls.base))
+        probability = np.empty(len(calls.start))
+        widths = np.array([kind.width for kind in self.model.kinds])
         for kind in range(len(self.model.kinds)):
             of_kind = calls.kind == kind
             probability[of_kind] = self.model.probability(kind, calls.logit[of_kind])
         kept = probability >= self.min_probability
-        start = calls.base[kept]
+        start, kinds = calls.start[kept], calls.kind[kept]
         return hit_table(
             [piece.record for piece in pieces],
             calls.stretch[kept],
             start,
-            start + 1,
+            start + widths[kinds],
             calls.reverse[kept],
             [kind.name for kind in self.model.kinds],
-            calls.kind[kept],
+            kinds,
             probability[kept],
         )
