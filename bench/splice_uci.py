@@ -19,10 +19,10 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parent), *(str(Path(__file__).parent.parent / part) for part in ("", "data", "cli"))]
 from measure import ROOT, machine_line, write_between  # noqa: E402
+from site_windows import log_probabilities, train  # noqa: E402
 
-from seqdl import ops, optim, parallel  # noqa: E402
+from seqdl import parallel  # noqa: E402
 from seqdl.dna.network import SiteNetwork  # noqa: E402
-from seqdl.tensor import no_grad  # noqa: E402
 from seqdl_data.nucleotides import UNKNOWN  # noqa: E402
 from seqdl_data.splice import UCI_JUNCTION, uci_pieces  # noqa: E402
 
@@ -37,7 +37,7 @@ PUBLISHED = {  # UCI's splice.names, trained on 1,000 examples
     "COBWEB": (11.80, 15.04, 9.46),
     "nearest neighbour": (31.11, 11.65, 9.09),
 }
-EPOCHS, BATCH, MEMBERS = 30, 32, 3
+EPOCHS, MEMBERS = 30, 3
 
 
 def read(path: str) -> tuple[np.ndarray, np.ndarray]:
@@ -62,28 +62,9 @@ def folds_of(group: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return generator.permutation(np.arange(len(names)) % FOLDS)[which]
 
 
-def train(codes: np.ndarray, labels: np.ndarray, seed: int) -> SiteNetwork:
-    generator = np.random.default_rng(seed)
-    network = SiteNetwork(3, "gru", 48, 1, 3, 0.5, generator)
-    optimiser = optim.AdamW(network.parameters(), lr=4e-3, weight_decay=0.05, betas=(0.9, 0.99))
-    steps = EPOCHS * (len(codes) // BATCH)
-    for step in range(steps):
-        optimiser.lr = 4e-3 * min(1, (step + 1) / 50) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
-        rows = generator.choice(len(codes), BATCH, replace=False)
-        seen = codes[rows]
-        seen[generator.random(seen.shape) < 0.1] = UNKNOWN  # what a network may not lean on
-        optimiser.zero_grad()
-        ops.cross_entropy(network.site(network(seen)[UCI_JUNCTION]), labels[rows].astype(np.int64)).backward()
-        optim.clip_grad_norm_(optimiser.params, 1.0)
-        optimiser.step()
-    return network.eval()
-
-
 def predict(networks: list[SiteNetwork], codes: np.ndarray) -> np.ndarray:
     """The class of each window by the mean log-probability of the networks."""
-    with no_grad():
-        logits = [network.site(network(codes).data[UCI_JUNCTION]).data for network in networks]
-    return np.mean([z - np.log(np.exp(z).sum(axis=1, keepdims=True)) for z in logits], axis=0).argmax(axis=1)
+    return np.mean([log_probabilities(each, codes, UCI_JUNCTION) for each in networks], axis=0).argmax(axis=1)
 
 
 def cross_validate(
@@ -94,7 +75,10 @@ def cross_validate(
     for k in range(FOLDS):
         rest = np.flatnonzero(fold != k)
         rows = rest if count is None else np.random.default_rng(k).choice(rest, count, replace=False)
-        networks = [train(codes[rows], labels[rows], seed) for seed in range(MEMBERS)]
+        networks = [
+            train(codes[rows], labels[rows], UCI_JUNCTION, classes=3, epochs=EPOCHS, seed=seed)
+            for seed in range(MEMBERS)
+        ]
         given[fold == k] = predict(networks, codes[fold == k])
     return given, time.perf_counter() - began
 
