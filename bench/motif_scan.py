@@ -192,7 +192,9 @@ def compare_hits(case: Case, ledger: Ledger) -> dict[str, float]:
                 seconds[name] = float(arrays["seconds"])
     hits = found["seqdl"]
     differences = {name: hits ^ theirs for name, theirs in found.items() if theirs != hits}
-    said = ", ".join(f"{len(d)} differ in {name}" for name, d in differences.items()) or "the same in all"
+    said = (
+        ", ".join(f"{len(d)} differ in {name}" for name, d in differences.items()) or f"the same in {', '.join(found)}"
+    )
     ledger.notes.append(f"{case.name}: {len(hits):,} hits, {said}")
     return seconds
 
