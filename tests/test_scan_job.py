@@ -170,6 +170,23 @@ def test_a_missing_or_damaged_part_starts_anew(genome: Path, tmp_path: Path) -> 
         assert result(genome, tmp_path / "x") == whole
 
 
+def test_a_full_disk_at_the_end_keeps_the_parts(genome: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = result(genome, tmp_path / "whole")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "write_hits", full)
+        with pytest.raises(OutputError, match="x: cannot write: No space left"):
+            job(genome).to_file(tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+    seen: list[int] = []
+    job(genome).to_file(tmp_path / "x", watch=lambda bases, hits: seen.append(bases))
+    assert seen == [26_204]  # nothing was left to scan
+    assert (tmp_path / "x").read_bytes() == whole
+
+
 def test_two_at_once_on_one_file_are_refused(genome: Path, tmp_path: Path) -> None:
     with Parts(tmp_path / "x", {}), pytest.raises(OutputError, match="another seqdl is writing"):
         job(genome).to_file(tmp_path / "x")
