@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import Generic, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -21,6 +23,8 @@ from threadpoolctl import ThreadpoolController
 from seqdl.kernels import product
 
 Array = np.ndarray
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 def available_cores() -> int:
@@ -34,6 +38,7 @@ class _State:
     threads = available_cores()
     depth = 0
     lock = threading.Lock()
+    here = threading.local()  # alone: this thread does an item of `in_order`
     limiter: object = None
     pool: ThreadPoolExecutor | None = None
 
@@ -80,7 +85,12 @@ def run(work: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None
     """Call work(start, end) for each block, on as many threads as set, this one among them.
 
     An exception in a block is raised here, once the blocks that had begun are done; the others are left out.
+    Inside `in_order` there are other items for the other threads: all blocks run in this one.
     """
+    if getattr(_State.here, "alone", False):
+        for block in blocks:
+            work(*block)
+        return
     waiting = deque(blocks)
 
     def work_off() -> None:
@@ -109,6 +119,53 @@ def _on_other_threads(work: Callable[[], None], wanted: int) -> list[Future[None
         if helpers > 0 and _State.pool is None:
             _State.pool = ThreadPoolExecutor(_State.threads - 1, thread_name_prefix="seqdl")
         return [_State.pool.submit(work) for _ in range(helpers)] if _State.pool else []
+
+
+def in_order(work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """work(item) of each item, in the order of the items, on as many threads as set, this one among them.
+
+    The items are drawn in this thread, two ahead for each thread.
+    """
+    threads = _State.threads
+    if threads == 1:
+        yield from map(work, items)
+        return
+
+    def alone(item: S) -> T:
+        _State.here.alone = True
+        try:
+            return work(item)
+        finally:
+            _State.here.alone = False
+
+    pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="seqdl")
+    waiting: deque[_Task[S, T]] = deque()
+    try:
+        for item in items:
+            waiting.append(_Task(item, pool.submit(alone, item)))
+            if len(waiting) > 2 * threads:
+                yield _first_result(alone, waiting)
+        while waiting:
+            yield _first_result(alone, waiting)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass
+class _Task(Generic[S, T]):
+    item: S
+    result: Future[T]
+
+
+def _first_result(work: Callable[[S], T], waiting: deque[_Task[S, T]]) -> T:
+    """The result of the first task. Until it is there, this thread does those that no other has begun."""
+    while not waiting[0].result.done():
+        task = next((task for task in waiting if task.result.cancel()), None)
+        if task is None:
+            break
+        task.result = Future()
+        task.result.set_result(work(task.item))
+    return waiting.popleft().result.result()
 
 
 def split(size: int, parts: int) -> list[tuple[int, int]]:

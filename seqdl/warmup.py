@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqdl import nn, ops, optim
+from seqdl.dna.matcher import Matcher, ScoreCounter
 from seqdl.dna.pvalue import ScoreDistribution
 from seqdl.kernels.jit import KERNELS
 from seqdl.tensor import Tensor
@@ -25,6 +26,10 @@ def warm_up() -> tuple[int, int]:
             list(CharModel(network.eval(), ByteVocabulary(), {"quantised": scheme}).generate("a", 2, seed=0))
     image = Tensor(np.zeros((1, 1, 4, 4), np.float32), requires_grad=True)
     nn.GELU()(nn.MaxPool2d(2)(nn.Conv2d(1, 1, 3)(image))).sum().backward()
+    diagonal = np.tile(np.eye(4), (3, 1))
+    for matrices in (1, 500):  # few are swept, many get an index
+        Matcher([diagonal] * matrices, [len(diagonal)] * matrices).find(np.zeros(1, np.uint8))
+    ScoreCounter(diagonal, 0, 1).add(np.zeros(1, np.uint8))
     ScoreDistribution(np.eye(4)).threshold(0.5)
     stats = [kernel.stats for kernel in KERNELS]
     return sum(sum(s.cache_misses.values()) for s in stats), sum(sum(s.cache_hits.values()) for s in stats)

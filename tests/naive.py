@@ -189,6 +189,38 @@ def adam_step(
     return w - lr * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps), m, v
 
 
+def motif_hits(
+    codes: Sequence[int], matrices: Sequence[Array], thresholds: Sequence[float], start: int = 0, end: int | None = None
+) -> list[tuple[int, int, float]]:
+    """(position, matrix, score) of all windows in [start, end) that reach their threshold. A code above 3: no score."""
+    hits = []
+    for position in range(start, len(codes) if end is None else min(end, len(codes))):
+        for number, (matrix, threshold) in enumerate(zip(matrices, thresholds, strict=True)):
+            score = motif_score(codes[position : position + len(matrix)], matrix)
+            if score is not None and score >= threshold:
+                hits.append((position, number, score))
+    return hits
+
+
+def motif_score(window: Sequence[int], matrix: Array) -> float | None:
+    """Added up in the order of the columns."""
+    if len(window) < len(matrix) or max(window) > 3:
+        return None
+    score = 0.0
+    for column, code in zip(matrix.tolist(), window, strict=True):
+        score += column[code]
+    return score
+
+
+def core_words(matrix: Array, offset: int, width: int, needed: float) -> list[int]:
+    """Words of `width` bases from column `offset` on (zeros behind the last) with which the best rest suffices."""
+    core = np.zeros((width, 4))
+    core[: len(matrix) - offset] = matrix[offset : offset + width]
+    rest = np.delete(matrix, range(offset, min(offset + width, len(matrix))), axis=0).max(axis=1).sum()
+    words = enumerate(itertools.product(range(4), repeat=width))
+    return [number for number, word in words if sum(core[range(width), word]) + rest >= needed]
+
+
 def slopes(function: Callable[[], float], x: Array, eps: float = 1e-6) -> Array:
     """Central differences of function() by each element of x, which it reads."""
     result = np.empty(x.shape)

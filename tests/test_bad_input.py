@@ -81,6 +81,27 @@ def parquet(**columns: list[object]) -> Callable[[], object]:
     return make
 
 
+GENOME = b">chr1 the first\n" + b"ACGTTGCATTGACCAGTATA" * 40 + b"\n>chr2\nacgtnnryACGU\n"
+MOTIF = b">M1 first\nA [ 9 0 1 0 9 ]\nC [ 0 9 1 0 0 ]\nG [ 0 0 7 1 0 ]\nT [ 1 1 1 9 1 ]\n"
+ZEROS = b">M1\nA [ 1 0 ]\nC [ 1 0 ]\nG [ 1 0 ]\nT [ 1 0 ]\n"
+SCAN = "scan g.fa --motifs m.jaspar"
+
+
+def dna(**others: bytes) -> Callable[[], object]:
+    """g.fa and m.jaspar, or others in their place."""
+
+    def make() -> None:
+        Path("g.fa").write_bytes(others.get("g", GENOME))
+        Path("m.jaspar").write_bytes(others.get("m", MOTIF))
+        Path("r.bed").write_bytes(others.get("bed", b"chr1\t5\t90\n"))
+
+    return make
+
+
+def many_hits() -> None:
+    dna(g=b">c\n" + b"ACGTTGCATTGACCAGTATA" * 20_000 + b"\n")()
+
+
 def make_empty_folder() -> None:
     Path("folder").mkdir()
 
@@ -129,6 +150,7 @@ class Case(NamedTuple):
 
 NO_CACHE = "PYTHONPATH=copy NUMBA_CACHE_DIR=corpus.txt/cache XDG_CACHE_HOME=corpus.txt HOME=corpus.txt NUMBA_OPT=0"
 WAIT = "while [ ! -e new/last.safetensors ]; do sleep 0.02; done"
+WAIT_PARTS = "while [ ! -e .x.tsv.parts -a ! -e x.tsv ]; do sleep 0.02; done"
 GENERATE, BAD = "generate text --model model.safetensors", "generate text --model bad.safetensors"
 
 CASES = [
@@ -250,6 +272,70 @@ CASES = [
          "to resume: seqdl train text --resume new", shell=True),
     Case("kill -9, then resume", f"seqdl train text corpus.txt -o new --hidden 8 --validations 60 &>/dev/null & {WAIT};"
          " kill -KILL $!; wait $! 2>/dev/null; seqdl train text --resume new", 0, "done: validation", shell=True),
+    # scan: the genome
+    Case("no genome", "scan", 2, "Missing argument"),
+    Case("genome missing", "scan gone.fa --motifs m.jaspar", 3, "gone.fa: cannot read: No such file", dna()),
+    Case("genome is a folder", "scan run --motifs m.jaspar", 3, "run: a folder", dna()),
+    Case("genome empty", SCAN, 3, "g.fa: ", dna(g=b"")),
+    Case("genome without >", SCAN, 3, "g.fa:1: ", dna(g=b"ACGT\n>a\nACGT\n")),
+    Case("a letter that is none", SCAN, 3, "g.fa:.*record chr1.*position 4", dna(g=b">chr1\nACG*T\n")),
+    Case("protein", SCAN, 3, "g.fa:.*record p", dna(g=b">p\nMKVLAEFLQPIIT\n")),
+    Case("two contigs of one name", SCAN, 3, "g.fa:3: .*chr1", dna(g=b">chr1\nACGT\n>chr1 b\nACGT\n")),
+    Case("genome is a picture", "scan x.png --motifs m.jaspar", 3, "x.png", lambda: [dna()(), write("x.png", PNG)()]),
+    Case("genome is GenBank", SCAN, 3, "GenBank", dna(g=b"LOCUS       X 5 bp\nORIGIN\n")),
+    Case("genome, truncated gzip", SCAN, 3, "gzip data ends too early", dna(g=gzip.compress(GENOME)[:60])),
+    Case("empty record, CRLF, no last newline", SCAN, 0, "hits in 8 bases", dna(g=b">a\r\n\r\n>b\r\nACGT\r\nNNGA")),
+    Case("contig shorter than the motif", SCAN, 0, "0 hits in 3 bases", dna(g=b">a\nACG\n")),
+    Case("stdin empty", "scan - --motifs m.jaspar", 3, "standard input: ", dna()),
+    # scan: motifs
+    Case("motifs missing", SCAN.replace("m.j", "gone.j"), 3, "gone.jaspar: cannot read", dna()),
+    Case("motifs are FASTA", "scan g.fa --motifs g.fa", 3, "g.fa:", dna()),
+    Case("motifs are a picture", "scan g.fa --motifs x.png", 3, "x.png", lambda: [dna()(), write("x.png", PNG)()]),
+    Case("no motif in the file", SCAN, 3, "m.jaspar: ", dna(m=b"\n")),
+    Case("a column of zeros", SCAN, 3, "m.jaspar:.* all zeros", dna(m=ZEROS)),
+    Case("no columns", SCAN, 3, "m.jaspar", dna(m=b">M\nA [ ]\nC [ ]\nG [ ]\nT [ ]\n")),
+    Case("word of wrong letters", "scan g.fa --consensus TATAXX", 2, "TATAXX", dna()),
+    Case("threshold out of reach", f"{SCAN} --thresh 1e-9", 0, "can have no hit.*raise --thresh", dna()),
+    Case("threshold 0", f"{SCAN} --thresh 0", 2, "--thresh must be above 0 and at most 1, got 0", dna()),
+    Case("threshold nan", f"{SCAN} --thresh nan", 2, "--thresh must be", dna()),
+    Case("q-value of 2", f"{SCAN} --qv-thresh 2", 2, "--qv-thresh must be above 0", dna()),
+    Case("q-values as a flag", f"{SCAN} --qv-thresh --thresh 0.1", 2, "'--qv-thresh'", dna()),
+    Case("q-values of stdin", "scan - --motifs m.jaspar --qv-thresh 0.1", 2, "can be read only once", dna()),
+    Case("background missing", f"{SCAN} --bfile gone", 3, "gone: cannot read", dna()),
+    Case("background of something else", f"{SCAN} --bfile g.fa", 3, "g.fa", dna()),
+    Case("negative pseudocount", f"{SCAN} --motif-pseudo -1", 2, "pseudocount must be 0 or more", dna()),
+    # scan: models
+    Case("scan with a text model", "scan g.fa --model model.safetensors", 4, "of kind 'text', expected 'sites'", dna()),
+    Case("scan with no such model", "scan g.fa --model gone", 4, "gone: no such model file", dna()),
+    Case("min-probability 2", "scan g.fa --min-probability 2", 2, "--min-probability must be between 0 and 1", dna()),
+    # scan: options
+    Case("motif option with sites", "scan g.fa --thresh 0.1", 2, "--thresh is of motifs", dna()),
+    Case("model with motifs", f"{SCAN} --model x", 2, "--model is of learned sites", dna()),
+    Case("words and a motif file", f"{SCAN} --consensus ACGT", 2, "both say what to look for", dna()),
+    Case("text with q-values", f"{SCAN} --text --qv-thresh 0.1", 2, "leave one out", dna()),
+    Case("unknown format", f"{SCAN} --format gtf", 2, "--format must be one of", dna()),
+    Case("compressed output", f"{SCAN} -o x.bed.gz", 2, "not compressed", dna()),
+    Case("output is the input", f"{SCAN} -o g.fa", 2, "g.fa: is the input", dna()),
+    Case("shard 0", f"{SCAN} --shard 0/4", 2, "--shard must be i/n", dna()),
+    Case("shard of stdin", "scan - --motifs m.jaspar --shard 1/2", 2, "can be read only once", dna()),
+    Case("shard with q-values", f"{SCAN} --shard 1/2 --qv-thresh 0.1", 2, "leave --shard out", dna()),
+    Case("region of no record", f"{SCAN} --region chr9:1-5", 3, "no record 'chr9'", dna()),
+    Case("region beyond the end", f"{SCAN} --region chr1:700-900", 3, "chr1 has 800 bases", dna()),
+    Case("region backwards", f"{SCAN} --region chr1:9-5", 2, "chr1:9-5", dna()),
+    Case("BED of something else", f"{SCAN} --bed corpus.txt", 3, "corpus.txt:1: expected NAME START END", dna()),
+    Case("two from stdin", "scan - --motifs -", 2, "only one of genome, motifs", dna()),
+    # scan: writing
+    Case("scan, disk full", f"{SCAN} --thresh 0.1 -o x.tsv", 5, "cannot write: .*free some space", many_hits,
+         disk=30_000),
+    Case("scan, full device", f"{SCAN} --thresh 0.1 -o /dev/full", 5, "/dev/full: cannot write", dna()),
+    Case("scan, full stdout", f"seqdl {SCAN} --thresh 0.1 > /dev/full", 5, "output: No space left", dna(), shell=True),
+    Case("scan, output is a folder", f"{SCAN} -o run", 5, "run: cannot write: Is a directory", dna()),
+    Case("scan, output below a file", f"{SCAN} -o corpus.txt/x", 5, "corpus.txt/x: cannot write", dna()),
+    Case("scan, closed pipe", f"seqdl {SCAN} --thresh 0.1 | head -c 9 > /dev/null; exit ${{PIPESTATUS[0]}}", 0, "",
+         many_hits, shell=True),
+    Case("scan, kill -9, then the same again", f"seqdl {SCAN} --thresh 0.1 -o x.tsv &>/dev/null & {WAIT_PARTS};"
+         f" kill -KILL $!; wait $! 2>/dev/null; seqdl {SCAN} --thresh 0.1 -o x.tsv", 0, "hits in 400,000 bases",
+         many_hits, shell=True),
     # the other commands
     Case("quantize, corpus gone", "quantize run -o s", 3, "name a text .* with --text", remove_corpus),
     Case("quantize, corpus changed", "quantize run -o s", 3, "changed since", append_to_corpus),
@@ -327,8 +413,9 @@ def make_folder(folder: Path) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All files, but for the log of runs, which may tell of the attempt."""
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("runs.sqlite"))
+    """All files, but for the log of runs, which may tell of the attempt, and the index of a genome."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    files = (path for path in files if not path.name.startswith("runs.sqlite") and path.suffix != ".fai")
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

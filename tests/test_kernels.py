@@ -11,11 +11,14 @@ import pytest
 from scipy.special import erf
 
 from seqdl import Tensor, ops
+from seqdl.dna import matcher
 from seqdl.kernels import (
     activation,
     convolution,
     embedding,
     generation,
+    motif_index,
+    motifs,
     one_row,
     optimiser,
     pooling,
@@ -60,7 +63,8 @@ def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
 
 def test_every_kernel_has_a_test_here() -> None:
     modules = {m.__name__ for m in (activation, convolution, embedding, generation, optimiser, pooling, product)}
-    modules |= {m.__name__ for m in (quantised, recurrent, sampling, one_row, score_distribution)}
+    modules |= {m.__name__ for m in (quantised, recurrent, sampling, one_row, motifs, motif_index)}
+    modules |= {score_distribution.__name__}
     names = {k.__name__ for k in KERNELS if k.__module__ in modules}
     tests = " ".join(name for name in vars(sys.modules[__name__]) if name.startswith("test_"))
     assert {name for name in names if f"test_{name}_" not in tests + "_"} == set()
@@ -1036,6 +1040,205 @@ def test_convolution_and_pooling_of_no_images() -> None:
     images = np.zeros((0, 2, 6, 6), np.float32)
     assert ops.conv2d(images, np.zeros((3, 2, 3, 3), np.float32)).shape == (0, 3, 4, 4)
     assert ops.max_pool2d(images, 2).shape == (0, 2, 3, 3)
+
+
+# motifs; tests/test_matcher.py has the cases of what a user gives
+
+
+def motif_case(count: int = 3000, widths: tuple[int, ...] = (12, 3, 15), seed: int = 0) -> tuple:
+    """codes, matrices, thresholds (reached by a few in a hundred), and the arguments that the kernels get."""
+    draws = np.random.default_rng(seed)
+    codes = draws.choice(5, count, p=[0.25, 0.25, 0.25, 0.24, 0.01]).astype(np.uint8)
+    matrices = [draws.normal(size=(width, 4)) for width in widths]
+    thresholds = np.array([1.2 * np.sqrt(width) for width in widths])
+    made = matcher.Matcher(matrices, thresholds)
+    return codes, matrices, thresholds, (made._widest, made._matrices, made._sweeps, made._index)
+
+
+def with_index(matrices: list[np.ndarray], thresholds: np.ndarray) -> motifs.Index:
+    offsets, counts = np.zeros(len(matrices), np.int64), np.full(len(matrices), 4**motifs.WORD)
+    return matcher._index(matrices, thresholds, offsets, counts, np.arange(len(matrices)))
+
+
+@pytest.mark.parametrize(("start", "length"), [(-3, 5), (-9, 4), (2, 4), (7, 9), (20, 3), (-2, 20)])
+def test_copy_around_marks_what_is_missing(start, length) -> None:
+    codes, ours = np.array([0, 1, 2, 3, 4, 12, 3, 2, 1, 0], np.uint8), np.full(length, 99, np.uint8)
+    motifs.copy_around(codes, start, ours)
+    inside = {at: code & 7 for at, code in enumerate(codes.tolist())}
+    assert ours.tolist() == [inside.get(start + i, motifs.MISSING) for i in range(length)]
+
+
+def test_group_words_reads_as_many_bases_as_a_look_up_takes() -> None:
+    ours, words = np.random.default_rng(0).integers(0, 4, 200, np.uint8), np.full(150, 255, np.uint8)
+    motifs.group_words(ours, 7, words)
+    powers = 4 ** np.arange(motifs.GROUP)[::-1]
+    assert words.tolist() == [ours[7 + i : 7 + i + motifs.GROUP] @ powers for i in range(150)]
+
+
+def test_sweep_loses_no_hit_and_names_few_others() -> None:
+    codes, matrices, thresholds, (widest, _, sweeps, _) = motif_case()
+    room, count = motifs.room(widest, 3000), 2900
+    motifs.copy_around(codes, 0, room.ours)
+    motifs.group_words(room.ours, 0, room.words)
+    for s in range(len(matrices)):
+        room.candidates[:] = 7
+        found = motifs.sweep(room.words, count, room.short, sweeps, s, room.candidates, 2, 5) - 2
+        named = room.candidates[:, 2 : 2 + found]
+        hits = {at for at, *_ in naive.motif_hits(codes.tolist(), [matrices[s]], thresholds[s : s + 1], 0, count)}
+        assert hits <= set(named[0] - 5)
+        assert len(hits) <= found <= len(hits) * 1.3 + 30  # and those that hold no base
+        assert set(named[1]) == {s}
+        assert named[0].max() - 5 < count
+        assert (room.candidates[:, :2] == 7).all()
+
+
+def test_look_up_keeps_the_words_with_a_list() -> None:
+    draws = np.random.default_rng(0)
+    lengths = np.where(draws.random(4**motifs.WORD) < 0.5, 0, draws.integers(1, 4, 4**motifs.WORD))
+    first = np.cumsum([0, *lengths]).astype(np.uint32)
+    ours, lists = draws.integers(0, 4, 300, np.uint8), np.zeros((3, 250), np.uint32)
+    kept, total = motifs.look_up(ours, 9, 250, first, lists)
+    words = [ours[9 + i : 9 + i + motifs.WORD] @ 4 ** np.arange(motifs.WORD)[::-1] for i in range(250)]
+    wanted = [(9 + i, first[w], first[w + 1]) for i, w in enumerate(words) if lengths[w] > 0]
+    assert list(zip(*lists[:, :kept].tolist(), strict=True)) == wanted
+    assert total == lengths[words].sum()
+
+
+def test_walk_lists_appends_every_entry() -> None:
+    index = motifs.Index(np.zeros(0, np.uint32), np.array([4, 5, 0, 5], np.uint32), np.arange(6, dtype=np.uint32))
+    lists, candidates = np.array([[20, 30], [0, 3], [3, 4]], np.uint32), np.zeros((2, 9), np.uint32)
+    assert motifs.walk_lists(lists, 2, index, candidates, 1) == 5
+    assert candidates[:, 1:5].tolist() == [[16, 15, 20, 25], [4, 5, 0, 5]]
+
+
+def test_score_adds_in_the_order_of_the_columns() -> None:
+    draws = np.random.default_rng(0)
+    matrices = [draws.normal(size=(width, 4)) * 10.0 ** draws.integers(-9, 9, (width, 1)) for width in (1, 5, 12, 30)]
+    padded, ours = matcher._padded(matrices, np.zeros(4)), draws.integers(0, 4, 300, np.uint8)
+    ours[200] = motifs.MISSING
+    for m, matrix in enumerate(matrices):
+        for at in range(260):
+            found = motifs.score(ours, np.uint64(at), padded.columns, padded.first[m], padded.first[m + 1])
+            wanted = naive.motif_score(ours[at : at + len(matrix)].tolist(), matrix)
+            assert np.isnan(found) if wanted is None else found == wanted
+
+
+def test_check_keeps_the_hits_of_the_block() -> None:
+    codes, matrices, thresholds, (_, padded, *_) = motif_case(400)
+    margin, count = 30, 200
+    where = np.tile(np.arange(10, 250), 3)  # some begin before the block, some behind it
+    candidates = np.array([where, np.repeat([0, 1, 2], 240)], np.uint32)
+    keys, scores = np.zeros((2, 721), np.int64), np.zeros((2, 721))
+    hits = motifs.check(codes, margin, count, candidates, 720, padded, keys, scores)
+    found = sorted(zip(keys[0, :hits].tolist(), scores[0, :hits].tolist(), strict=True))
+    wanted = naive.motif_hits(codes.tolist(), matrices, thresholds, margin, margin + count)
+    assert found == [((at - margin << 32) + m, total) for at, m, total in wanted]
+    assert hits > 5
+
+
+@pytest.mark.parametrize(("count", "largest"), [(0, 9), (1, 0), (5, 1000), (700, 10**6), (700, 1 << 46), (700, 3)])
+def test_sort_orders_by_key(count, largest) -> None:
+    keys, scores = np.zeros((2, count + 1), np.int64), np.random.default_rng(0).random((2, count + 1))
+    keys[0] = np.random.default_rng(1).integers(0, largest + 1, count + 1)
+    motifs.sort(keys, scores, count, largest, np.full(count + 3, 9))
+    order = np.argsort(keys[0, :count], kind="stable")
+    np.testing.assert_array_equal(keys[1, :count], keys[0, order])
+    np.testing.assert_array_equal(scores[1, :count], scores[0, order])
+
+
+@pytest.mark.parametrize("way", ["sweep", "index"])
+def test_candidates_of_block_hold_every_hit_unless_there_is_no_room(way) -> None:
+    codes, matrices, thresholds, (widest, _, sweeps, index) = motif_case()
+    if way == "index":
+        sweeps, index = matcher._sweeps(matrices, thresholds, np.arange(0)), with_index(matrices, thresholds)
+    wanted = {(at, m) for at, m, _ in naive.motif_hits(codes.tolist(), matrices, thresholds, 100, 1100)}
+    for most in (50, 20_000):
+        room = motifs.room(widest, most)
+        found = motifs.candidates_of_block(codes, 100, 1000, widest, sweeps, index, room)
+        if most == 50:
+            assert found == -1
+        else:
+            where, which = room.candidates[:, :found].astype(int)
+            assert wanted <= set(zip(where - widest + 100, which, strict=True))
+
+
+def test_find_stops_where_there_is_no_more_room() -> None:
+    codes, matrices, thresholds, arguments = motif_case(motifs.BLOCK + 3000)
+    wanted = naive.motif_hits(codes.tolist(), matrices, thresholds)
+    room = motifs.room(arguments[0], 3 * motifs.BLOCK)
+    first = motifs.candidates_of_block(codes, 0, motifs.BLOCK, arguments[0], *arguments[2:], room)
+    for space, reached in ((10**5, len(codes)), (first, motifs.BLOCK), (first - 1, 0)):
+        hits = motifs.hits(space)
+        count, end = motifs.find(codes, 0, len(codes), motifs.BLOCK, *arguments, room, hits)
+        assert end == reached
+        found = list(zip(*(array[:count].tolist() for array in hits), strict=True))
+        assert found == [hit for hit in wanted if hit[0] < end]
+
+
+def test_count_scores_rounds_and_leaves_out_what_lies_outside() -> None:
+    codes, (m, *_), *_ = motif_case()
+    counter = matcher.ScoreCounter(m, 0, 40, scale=10)
+    counter.add(codes, 10, 2000)
+    scores = [round(total * 10) for *_, total in naive.motif_hits(codes.tolist(), [m], [-100.0], 10, 2000)]
+    assert counter.counts.tolist() == [scores.count(n) for n in range(41)]
+
+
+@pytest.mark.parametrize("width", [2, motifs.WORD, motifs.WORD + 3])
+def test_prepare_tells_how_far_each_column_can_reach(width) -> None:
+    matrix = np.random.default_rng(width).normal(size=(width + 4, 4))
+    offset = 0 if width < motifs.WORD else 1
+    core, reach = np.full((motifs.WORD, 4), np.nan), np.full(motifs.WORD + 1, np.nan)
+    motif_index.prepare(matrix, 4, len(matrix), offset, core, reach)
+    ours = matrix[4:]
+    inside = ours[offset : offset + motifs.WORD]
+    np.testing.assert_array_equal(core, np.pad(inside, ((0, motifs.WORD - len(inside)), (0, 0))))
+    outside = ours.max(axis=1).sum() - inside.max(axis=1).sum()
+    close(reach, np.array([core[n:].max(axis=1).sum() + outside for n in range(motifs.WORD + 1)]))
+
+
+@pytest.fixture
+def short_words(monkeypatch):
+    """The twin goes through all words: 1024 will do. The kernels are run as Python."""
+    monkeypatch.setattr(motif_index, "WORD", 5)
+    for name in ("prepare", "words_of"):
+        monkeypatch.setattr(motif_index, name, getattr(motif_index, name).py_func)
+
+
+@pytest.mark.parametrize("width", [1, 4, 5, 9])
+def test_words_of_lists_what_can_still_be_reached(width, short_words) -> None:
+    matrix = np.random.default_rng(width).normal(size=(width, 4))
+    matrix[0, 2] = -np.inf
+    needed, offset = matrix.max(axis=1).sum() - 2, max(0, width - 6)
+    core, reach, words = np.empty((5, 4)), np.empty(6), np.full(1024, 2**32 - 1, np.uint32)
+    motif_index.prepare(matrix, 0, width, offset, core, reach)
+    count = motif_index.words_of(core, reach, needed, 1024, words)
+    assert words[:count].tolist() == naive.core_words(matrix, offset, 5, needed)
+    assert (words[count:] == 2**32 - 1).all()
+    assert motif_index.words_of(core, reach, needed, count - 1, words[:0]) == count
+
+
+def test_choose_cores_finds_the_fewest_words(short_words) -> None:
+    matrices = [np.random.default_rng(width).normal(size=(width, 4)) for width in (3, 8, 7)]
+    columns, first = np.concatenate(matrices), np.cumsum([0, 3, 8, 7])
+    needed, most = np.array([m.max(axis=1).sum() - 3 for m in matrices]), np.array([1024, 1024, 1])
+    offsets, counts = np.full(3, -1), np.full(3, -1)
+    motif_index.choose_cores.py_func(columns, first, needed, most, offsets, counts)
+    for m in (0, 1):
+        every = [len(naive.core_words(matrices[m], o, 5, needed[m])) for o in range(max(1, len(matrices[m]) - 4))]
+        assert (offsets[m], counts[m]) == (np.argmin(every), min(every))
+    assert counts[2] == 2  # above what was allowed
+
+
+def test_fill_index_lists_every_word_of_the_chosen_matrices(short_words) -> None:
+    matrices = [np.random.default_rng(width).normal(size=(width, 4)) for width in (3, 8, 7, 5)]
+    columns, first, offsets = np.concatenate(matrices), np.cumsum([0, 3, 8, 7, 5]), np.array([0, 2, 1, 0])
+    needed = np.array([m.max(axis=1).sum() - 3 for m in matrices])
+    words = [naive.core_words(m, o, 5, n) for m, o, n in zip(matrices, offsets, needed, strict=True)]
+    counts, chosen, starts = np.array([len(w) for w in words]), np.array([0, 1, 3]), np.zeros(1026, np.uint32)
+    lists = np.full(counts[chosen].sum(), 99, np.uint32)
+    motif_index.fill_index.py_func(columns, first, needed, offsets, counts, chosen, starts, lists)
+    for word in range(1024):
+        assert lists[starts[word] : starts[word + 1]].tolist() == [m for m in chosen if word in words[m]]
 
 
 # What the kernels do not check, the operations must

@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,19 +118,21 @@ def open_parquet(stream: BinaryIO, name: str | os.PathLike[str]) -> Iterator[pq.
 
 
 @contextmanager
-def parquet_writer(path: Path, schema: pa.Schema, info: DatasetInfo) -> Iterator[pq.ParquetWriter]:
-    """A ParquetWriter for a dataset; `path` is usually the temporary one of `replacing`.
+def parquet_writer(
+    target: Path | BinaryIO, schema: pa.Schema, info: DatasetInfo, dictionary: Sequence[str] = ("split",)
+) -> Iterator[pq.ParquetWriter]:
+    """A ParquetWriter for a dataset; `target` is usually the temporary path of `replacing`, or an open stream.
 
-    The `split` column alone is dictionary coded: the payload never repeats, trying would cost memory.
+    The columns named in `dictionary` alone are dictionary coded: a payload that never repeats would only cost memory.
     """
     import pyarrow.parquet as pq
 
     described = schema.with_metadata({KEY: json.dumps(dataclasses.asdict(info)).encode()})
     # A handle of our own: Arrow refuses names that are not UTF-8.
     with (
-        path.open("wb") as stream,
+        target.open("wb") if isinstance(target, Path) else nullcontext(target) as stream,
         pq.ParquetWriter(
-            stream, described, compression="zstd", use_dictionary=["split"], write_page_checksum=True
+            stream, described, compression="zstd", use_dictionary=list(dictionary), write_page_checksum=True
         ) as writer,
     ):
         yield writer

@@ -1,6 +1,21 @@
 """DNA: motifs and learned sites, found in genomes of any size."""
 
 from seqdl.dna.explain import Explanation, explain, explain_place
+from seqdl.dna.motif import Motif, read_motifs
+from seqdl.dna.scan import scan
 from seqdl.dna.sitemodel import SiteKind, SiteModel
+from seqdl_data.regions import Region, parse_region, read_bed
 
-__all__ = ["Explanation", "SiteKind", "SiteModel", "explain", "explain_place"]
+__all__ = [
+    "Explanation",
+    "Motif",
+    "Region",
+    "SiteKind",
+    "SiteModel",
+    "explain",
+    "explain_place",
+    "parse_region",
+    "read_bed",
+    "read_motifs",
+    "scan",
+]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,22 @@ OPTIONS: Any = {
 KERNELS: list[Any] = []
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile `function` on its first call for each set of types; later processes load it from the cache."""
+def kernel(function: Callable[..., Any] | None = None, *, in_order: bool = False) -> Any:
+    """Compile `function` on its first call for each set of types; later processes load it from the cache.
+
+    in_order: every sum is added up in the order in which it is written, to the last bit.
+    """
+    if function is None:
+        return partial(kernel, in_order=in_order)
+    options = OPTIONS | {"fastmath": False} if in_order else OPTIONS
     try:
-        compiled = numba.njit(cache=True, **OPTIONS)(function)
+        compiled = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba finds no folder that it may write to
         _say_once(
             "seqdl: note: no writable folder for compiled kernels: compiling anew in each process "
             "(set NUMBA_CACHE_DIR to a folder of yours)"
         )
-        compiled = numba.njit(**OPTIONS)(function)
+        compiled = numba.njit(**options)(function)
     _watch_all_files(compiled)
     KERNELS.append(compiled)
     return compiled

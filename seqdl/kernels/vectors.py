@@ -6,17 +6,44 @@ An intrinsic of numba writes LLVM's instructions into the kernel that calls it; 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import binding, ir
-from numba.core import cgutils
+from numba.core import cgutils, config
 
 _FEATURES = binding.get_host_cpu_features()
 AVX512, AVX2 = (bool(_FEATURES.get(name)) for name in ("avx512f", "avx2"))
 VECTOR_BYTES = 64 if AVX512 else 32 if AVX2 else 16
 
-INDEX, NUMBER = ir.IntType(64), ir.IntType(32)
+INDEX, NUMBER, BYTE = ir.IntType(64), ir.IntType(32), ir.IntType(8)
 Values = Sequence[ir.Value]
+
+
+class Lookup(NamedTuple):
+    """How this machine looks up many bytes at once in a table of bytes."""
+
+    instruction: str  # LLVM's name; empty: none, the lanes one by one
+    lanes: int
+    bits: int  # of an index: the table has 2 ** bits bytes, repeated to fill the lanes; an index has no other bits
+
+
+def _lookup() -> Lookup:
+    if binding.get_process_triple().startswith(("aarch64", "arm64")):
+        return Lookup("llvm.aarch64.neon.tbl1.v16i8", 16, 4)
+    has, name, features = _FEATURES, getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
+    if features is not None or name not in (None, "host"):  # the user has numba compile for another machine
+        has = dict.fromkeys((features or "").replace("+", "").split(","), True)
+    for feature, lookup in (
+        ("avx512vbmi", Lookup("llvm.x86.avx512.permvar.qi.512", 64, 6)),
+        ("avx2", Lookup("llvm.x86.avx2.pshuf.b", 32, 4)),
+        ("ssse3", Lookup("llvm.x86.ssse3.pshuf.b.128", 16, 4)),
+    ):
+        if has.get(feature):
+            return lookup
+    return Lookup("", 16, 4)
+
+
+LOOKUP = _lookup()
 
 
 class Code:
@@ -59,6 +86,29 @@ class Code:
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """a b + c, rounded once."""
         return self._call(f"llvm.fma.{_name(a.type)}", a.type, [a, b, c])
+
+    def add_bytes(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """a + b of unsigned integers, at most the largest of them."""
+        return self._call(f"llvm.uadd.sat.{_name(a.type)}", a.type, [a, b])
+
+    def smaller(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """Of unsigned integers."""
+        return self._call(f"llvm.umin.{_name(a.type)}", a.type, [a, b])
+
+    def look_up(self, table: ir.Value, at: ir.Value) -> ir.Value:
+        """table[at] in each lane, as LOOKUP says."""
+        if LOOKUP.instruction:
+            return self._call(LOOKUP.instruction, table.type, [table, at])
+        found = ir.Constant(table.type, ir.Undefined)
+        for lane in range(self.lanes):
+            one = self.builder.extract_element(table, self.builder.extract_element(at, NUMBER(lane)))
+            found = self.builder.insert_element(found, one, NUMBER(lane))
+        return found
+
+    def bits(self, mask: ir.Value) -> ir.Value:
+        """A mask of at most 64 lanes as a 64-bit integer, its first lane the lowest bit."""
+        bits = self.builder.bitcast(mask, ir.IntType(self.lanes))
+        return bits if self.lanes == 64 else self.builder.zext(bits, INDEX)
 
     def splat(self, value: ir.Value) -> ir.Value:
         """The same value in all lanes."""

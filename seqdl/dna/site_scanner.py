@@ -1,0 +1,70 @@
+"""Learned sites as a scanner: every candidate of both strands that a model finds likely enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqdl.dna.pipeline import digest
+from seqdl.dna.sitemodel import BLOCK, SiteModel
+from seqdl.errors import UsageError
+from seqdl_data.fasta import Piece
+from seqdl_data.hits import Kind, hit_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MIN_PROBABILITY = 0.5
+BLOCKS = 160  # in a piece
+
+
+class SiteScanner:
+    """Finds sites whose calibrated probability is at least `min_probability`, on both strands.
+
+    A hit is the bases that the model's SiteKind reports, for splice sites one on the exon's side of the junction: the
+    last of an exon before a donor, the first after an acceptor. Its score is the probability.
+    """
+
+    kind: Kind = "site"
+    beyond = True
+    piece = BLOCKS * BLOCK
+
+    def __init__(self, model: SiteModel, min_probability: float = MIN_PROBABILITY) -> None:
+        if not 0 <= min_probability <= 1:
+            raise UsageError(f"--min-probability must be between 0 and 1, got {min_probability}")
+        self.model, self.min_probability = model, min_probability
+        self.left = self.right = model.flank
+
+    def describe(self) -> dict[str, Any]:
+        arrays = self.model.network.state_dict()
+        return {
+            "kind": "site",
+            "weights": digest(b"".join(np.asarray(arrays[name]).tobytes() for name in sorted(arrays))),
+            "kinds": [[kind.name, kind.rule, kind.lead, kind.width] for kind in self.model.kinds],
+            "calibration": [list(pair) for pair in self.model.calibration],
+            "context": self.model.context,
+            "min_probability": self.min_probability,
+        }
+
+    def scan(self, pieces: Sequence[Piece]) -> pa.Table:
+        """The sites of some pieces, one piece after the other."""
+        calls = self.model.judge(pieces)
+        probability = np.empty(len(calls.start))
+        widths = np.array([kind.width for kind in self.model.kinds])
+        for kind in range(len(self.model.kinds)):
+            of_kind = calls.kind == kind
+            probability[of_kind] = self.model.probability(kind, calls.logit[of_kind])
+        kept = probability >= self.min_probability
+        start, kinds = calls.start[kept], calls.kind[kept]
+        return hit_table(
+            [piece.record for piece in pieces],
+            calls.stretch[kept],
+            start,
+            start + widths[kinds],
+            calls.reverse[kept],
+            [kind.name for kind in self.model.kinds],
+            kinds,
+            probability[kept],
+        )
