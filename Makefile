@@ -1,4 +1,4 @@
-# make demo   a text from the shipped model        make test         every check of the project
+# make demo   a text, splice sites, motif hits       make test         every check of the project
 # make bench  ours beside the peers                make bench-quick  one case of each
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,6 +11,8 @@ demo: $(VENV)/.installed
 	$(BIN)/seqdl warmup
 	$(BIN)/seqdl doctor
 	$(BIN)/seqdl generate text "ROMEO:" -n 400 --seed 1
+	$(BIN)/seqdl scan samples/genes.fa
+	$(BIN)/seqdl scan samples/genes.fa --motifs samples/tata.jaspar --thresh 2e-4
 
 test: $(VENV)/.tested
 	$(BIN)/pytest -q

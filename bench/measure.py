@@ -36,6 +36,7 @@ for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(_name, None)  # before anything loads OpenBLAS
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("SEQDL_TEST_DATA", ROOT.parent / "shared" / "data")) / "dna"  # real genomes and motifs
 Config = dict[str, Any]
 Step = Callable[[], Any]
 Contenders = dict[str, Callable[[Config], Step]]

@@ -24,7 +24,6 @@ Tried for ours, on a Xeon with AVX-512 VBMI that others used too; ms for both st
 from __future__ import annotations
 
 import gzip
-import os
 import re
 import time
 from pathlib import Path
@@ -32,9 +31,8 @@ from typing import Any
 
 import measure
 import numpy as np
-from measure import ROOT, Case, Config, Ledger, Options, Result, Step
+from measure import DATA, Case, Config, Ledger, Options, Result, Step
 
-DATA = Path(os.environ.get("SEQDL_TEST_DATA", ROOT.parent / "shared" / "data")) / "dna"
 GENOME = "genomes/ecoli/GCF_000005845.2_ASM584v2_genomic.fna.gz"
 LIBRARY = "motifs/jaspar2024/JASPAR2024_CORE_vertebrates_non-redundant_pfms_transfac.txt.gz"
 WIDTH, RANDOM_BASES = 15, 50_000_000

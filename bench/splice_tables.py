@@ -1,6 +1,6 @@
 """Learned splice sites beside position weight matrices and weight array models on the same sites.
 
-    python bench/splice_tables.py ../shared/data/dna [--write]
+    python bench/splice_tables.py [FOLDER] [--write]
 
 Genome: the shipped models on records that they have not seen, every GT or GC and every AG of both strands. Lines of
 exon, intron and exon: every candidate in the lines of one gene in ten, a network trained on eight. Windows of 42
@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parent), *(str(Path(__file__).parent.parent / part) for part in ("", "data", "cli"))]
 import site_windows  # noqa: E402
-from measure import ROOT, machine_line, table, write_between  # noqa: E402
+from measure import DATA, ROOT, machine_line, table, write_between  # noqa: E402
 
 from seqdl import parallel  # noqa: E402
 from seqdl.dna import SiteModel  # noqa: E402
@@ -130,7 +130,7 @@ def accuracies(codes: Array, labels: Array, held_out: Array, junction: int) -> l
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?", default=DATA)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work, parallel.single_threaded_blas():

@@ -1,6 +1,6 @@
 """UCI's splice-junction set, 10-fold: a bidirectional GRU of ours beside the published table.
 
-    python bench/splice_uci.py ../shared/data/dna/splice/uci/splice.data [--write]
+    python bench/splice_uci.py [FILE] [--write]
 
 3,190 windows of 60 bases, classes N, EI (donor) and IE (acceptor), the junction in the middle. Equal sequences, and
 sequences that differ in unknown letters alone, are one group and never on both sides of a fold. Each fold is tested
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parent), *(str(Path(__file__).parent.parent / part) for part in ("", "data", "cli"))]
-from measure import ROOT, machine_line, write_between  # noqa: E402
+from measure import DATA, ROOT, machine_line, write_between  # noqa: E402
 from site_windows import log_probabilities, train  # noqa: E402
 
 from seqdl import parallel  # noqa: E402
@@ -90,7 +90,7 @@ def errors(given: np.ndarray, labels: np.ndarray) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data")
+    parser.add_argument("data", nargs="?", default=DATA / "splice/uci/splice.data")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     codes, labels = read(arguments.data)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MIN_PROBABILITY = 0.5
-BLOCKS = 160  # in a piece
+BLOCKS = 160  # in a piece: whole batches, and few blocks cut by a piece's ends
 
 
 class SiteScanner:
@@ -51,11 +51,8 @@ class SiteScanner:
     def scan(self, pieces: Sequence[Piece]) -> pa.Table:
         """The sites of some pieces, one piece after the other."""
         calls = self.model.judge(pieces)
-        probability = np.empty(len(calls.start))
+        probability = self.model.probabilities(calls)
         widths = np.array([kind.width for kind in self.model.kinds])
-        for kind in range(len(self.model.kinds)):
-            of_kind = calls.kind == kind
-            probability[of_kind] = self.model.probability(kind, calls.logit[of_kind])
         kept = probability >= self.min_probability
         start, kinds = calls.start[kept], calls.kind[kept]
         return hit_table(
