@@ -272,3 +272,12 @@ def platt_loss(a: float, b: float, logits: Array, truth: Array) -> float:
     p = sigmoid(a * logits + b)
     target = np.where(truth, (truth.sum() + 1) / (truth.sum() + 2), 1 / ((~truth).sum() + 2))
     return float(-(target * np.log(p) + (1 - target) * np.log(1 - p)).sum())
+
+
+def kmer_symbols(codes: Sequence[int], k: int) -> list[int]:
+    """Of each base the k-mer around it as a number to the base of 4; 4^k with an unknown base or beyond the ends."""
+    symbols = []
+    for at in range(len(codes)):
+        around = [codes[i] if 0 <= i < len(codes) else 4 for i in range(at - k // 2, at + k // 2 + 1)]
+        symbols.append(4**k if 4 in around else int("".join(map(str, around)), 4))
+    return symbols
