@@ -67,23 +67,28 @@ def reliability(probabilities: Array, truth: Array, bins: int = 10) -> list[Bin]
 
 
 def calibration_error(table: list[Bin]) -> float:
-    """Expected calibration error: the mean gap between predicted and observed, bins weighed by their counts."""
+    """Expected calibration error: the mean gap between predicted and observed, bins weighed by their counts; nan
+    where there is nothing in any.
+    """
     total = sum(each.total for each in table)
-    return sum(each.total * abs(each.predicted - each.observed) for each in table if each.total) / total
+    gaps = sum(each.total * abs(each.predicted - each.observed) for each in table if each.total)
+    return gaps / total if total else float("nan")
 
 
 def fit_platt(logits: Array, truth: Array, rounds: int = 100) -> tuple[float, float]:
     """(a, b) so that sigmoid(a * logit + b) is the most likely probability of the truth.
 
-    logits (N,), truth (N,) bool. Newton's method with Platt's targets (one true and one false case more than
-    there are), which keep the fit finite where the classes are apart: Platt, "Probabilistic outputs for support
-    vector machines", 1999.
+    logits (N,), truth (N,) bool; (1, 0) where there are none. Newton's method with Platt's targets (one true and
+    one false case more than there are), which keep the fit finite where the classes are apart: Platt,
+    "Probabilistic outputs for support vector machines", 1999.
     """
+    if not len(truth):
+        return 1.0, 0.0
     true = float(truth.sum())
     false = len(truth) - true
     target = np.where(truth, (true + 1) / (true + 2), 1 / (false + 2))
     x = np.stack([logits.astype(np.float64), np.ones(len(logits))])
-    weights = np.array([1.0, 0.0])
+    weights = np.array([0.0, np.log((true + 1) / (false + 1))])  # as Platt; at (1, 0) sure logits leave no slope
     loss = _log_loss(weights @ x, target)
     for _ in range(rounds):
         p = 1 / (1 + np.exp(-np.clip(weights @ x, -500, 500)))

@@ -242,3 +242,42 @@ def deficit_chances(deficits: Array, chances: Array, D: int) -> Array:
         if total < D:
             out[total] += math.prod(chances[w, b] for w, b in enumerate(word))
     return out
+
+
+def average_precision(scores: Array, truth: Array) -> float:
+    """The sum over the distinct scores, from the best down, of precision times the recall gained there."""
+    total, recall = 0.0, 0.0
+    for score in sorted(set(scores), reverse=True):
+        taken = scores >= score
+        gained = (truth & taken).sum() / truth.sum() if truth.any() else math.nan
+        total, recall = total + (gained - recall) * (truth & taken).sum() / taken.sum(), gained
+    return total
+
+
+def auroc(scores: Array, truth: Array) -> float:
+    """The share of pairs of a true and a false one in which the true one is higher, half of the ties."""
+    pairs = [(s > f) + (s == f) / 2 for s in scores[truth] for f in scores[~truth]]
+    return sum(pairs) / len(pairs) if pairs else math.nan
+
+
+def top_k_accuracy(scores: Array, truth: Array) -> float:
+    """The share of true ones among the k highest; of equal scores the earlier come first."""
+    k = int(truth.sum())
+    best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:k]
+    return sum(bool(truth[i]) for i in best) / k if k else math.nan
+
+
+def platt_loss(a: float, b: float, logits: Array, truth: Array) -> float:
+    """Cross-entropy of sigmoid(a x + b) with Platt's targets."""
+    p = sigmoid(a * logits + b)
+    target = np.where(truth, (truth.sum() + 1) / (truth.sum() + 2), 1 / ((~truth).sum() + 2))
+    return float(-(target * np.log(p) + (1 - target) * np.log(1 - p)).sum())
+
+
+def kmer_symbols(codes: Sequence[int], k: int) -> list[int]:
+    """Of each base the k-mer around it as a number to the base of 4; 4^k with an unknown base or beyond the ends."""
+    symbols = []
+    for at in range(len(codes)):
+        around = [codes[i] if 0 <= i < len(codes) else 4 for i in range(at - k // 2, at + k // 2 + 1)]
+        symbols.append(4**k if 4 in around else int("".join(map(str, around)), 4))
+    return symbols

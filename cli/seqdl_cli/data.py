@@ -124,6 +124,8 @@ def build_splice_command(
     """
     from seqdl_data.splice import Genome, Split, build_splice
 
+    if str(output) == "-":
+        raise UsageError("-o -: a dataset cannot go to standard output; name a file")
     fasta, gff3 = fasta or [], gff3 or []
     if len(fasta) != len(gff3):
         raise UsageError(f"each --fasta needs its --gff3: got {len(fasta)} and {len(gff3)}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqdl_cli.common import Json, Output, Threads, start, write_output
+from seqdl_cli.common import Json, Output, Threads, finite, start, write_output
 from seqdl_data.errors import InputError, QualityError
 
 app = typer.Typer(no_args_is_help=True, help="How well a model does on labelled data.")
@@ -64,11 +64,13 @@ def eval_splice(
     def write(out: Any) -> None:
         if as_json:
             about = {"schema": "seqdl.eval.splice/1", "dataset": str(dataset), "split": split}
-            out(json.dumps({**about, "model": str(model or "shipped"), "sites": [asdict(f) for f in figures]}) + "\n")
+            document = {**about, "model": str(model or "shipped"), "sites": [asdict(f) for f in figures]}
+            out(json.dumps(finite(document)) + "\n")
         else:
             out(report(figures, split))
 
     write_output(output, write)
-    lowest = min(each.average_precision for each in figures)
-    if fail_under is not None and not lowest >= fail_under:
-        raise QualityError(f"average precision {lowest:.4f} is below --fail-under {fail_under}")
+    for each in figures:
+        if fail_under is not None and not each.average_precision >= fail_under:  # nan fails
+            figure = f"{each.name}: average precision {each.average_precision:.4f}"
+            raise QualityError(f"{figure} is below --fail-under {fail_under}")

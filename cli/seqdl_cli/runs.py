@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqdl_cli.common import shown
+from seqdl_cli.common import finite, shown
 
 if TYPE_CHECKING:
     from seqdl.training.runs import Run, RunSummary, ValidationRow
@@ -211,16 +211,7 @@ def _draw(runs: Sequence[Run], output: Path) -> None:
 
 
 def _print_json(document: dict[str, Any]) -> None:
-    typer.echo(json.dumps(_finite(document), indent=2))
-
-
-def _finite(value: Any) -> Any:
-    """The same with null for NaN and infinity, which JSON does not know."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    typer.echo(json.dumps(finite(document), indent=2))
 
 
 def _print_table(header: list[str], rows: list[list[str]]) -> None:

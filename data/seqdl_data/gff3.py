@@ -54,7 +54,7 @@ def read_transcripts(path: str | os.PathLike[str]) -> list[Transcript]:
         if len(fields) != COLUMNS:
             raise InputError(f"{os.fspath(path)}:{number}: {len(fields)} columns where GFF3 has 9; is it a GFF3 file?")
         record, _, kind, first, last, _, strand, phase, attributes = fields
-        if kind not in EXONIC or strand not in "+-":
+        if kind not in EXONIC or strand not in ("+", "-"):
             continue
         start, end = _interval(first, last, f"{os.fspath(path)}:{number}")
         for parent in _parents(attributes):

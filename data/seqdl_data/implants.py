@@ -26,6 +26,7 @@ COPIES = 4  # of each example for training, at different places
 MOST = 20_000_000  # bases of a background that are used
 MADE_UP = 1_000_000  # bases of a background that we make ourselves
 FEWEST = 20  # examples
+TRIES = 100  # random places looked at, of which one must be free of other examples
 
 
 def build_implants(
@@ -120,15 +121,25 @@ def _implanted(
         homes[split].append(Piece(record, start, codes.copy(), Labels(labels, None), None, split))
     for split, pieces in homes.items():
         roomy = [piece for piece in pieces if len(piece.codes) > width]
-        if by_split[split] and not roomy:
-            raise InputError("the background is too short to put the examples into it; give more of it")
+        taken = [np.zeros(len(piece.codes), bool) for piece in roomy]
         for site in by_split[split] * (COPIES if split == "train" else 1):
-            _implant(roomy[generator.integers(len(roomy))], site, generator)
+            number, at = _free_place(taken, width, generator)
+            taken[number][at : at + width] = True
+            _implant(roomy[number], site, at)
         yield from pieces
 
 
-def _implant(piece: Piece, site: Array, generator: np.random.Generator) -> None:
-    at = int(generator.integers(len(piece.codes) - len(site) + 1))
+def _free_place(taken: Sequence[Array], width: int, generator: np.random.Generator) -> tuple[int, int]:
+    """A piece and a place in it where no example lies yet."""
+    for _ in range(TRIES if taken else 0):
+        number = int(generator.integers(len(taken)))
+        at = int(generator.integers(len(taken[number]) - width + 1))
+        if not taken[number][at : at + width].any():
+            return number, at
+    raise InputError("the background is too short to put the examples into it; give more of it")
+
+
+def _implant(piece: Piece, site: Array, at: int) -> None:
     piece.codes[at : at + len(site)] = site
     piece.forward.sites[at : at + len(site)] = 0
     piece.forward.sites[at + len(site) // 2] = 1

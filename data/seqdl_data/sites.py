@@ -77,6 +77,9 @@ def read_stretches(path: str | os.PathLike[str], split: str) -> tuple[list[Stret
         info = info_of(file.schema_arrow, path)
         if info is None or info.kind != KIND:
             raise InputError(f"{os.fspath(path)}: not a dataset of sites; `seqdl data build splice` makes them")
+        missing = set(_schema().names) - set(file.schema_arrow.names)
+        if missing:
+            raise InputError(f"{os.fspath(path)}: without {', '.join(sorted(missing))}; build the dataset again")
         pieces = (row for group in range(file.num_row_groups) for row in _rows(file.read_row_group(group), split))
         return [strand for run in _runs(pieces) for strand in _strands(run)], info
 

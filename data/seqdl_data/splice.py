@@ -157,7 +157,8 @@ def genome_pieces(genome: Genome, split: Split, held_out: set[bytes] | None = No
             forward, reverse = marks[piece.record].labels(codes, piece.start)
             yield Piece(piece.record, start, codes[own], _cut(forward, own), _cut(reverse, own), part)
             if held_out is not None and part != "train":
-                for strand in (codes, reverse_complement(codes)):
+                here = codes[own.start : min(own.stop + WORD - 1, hi - piece.start)]  # not what is trained on
+                for strand in (here, reverse_complement(here)):
                     held_out.update(_words(strand))
 
 
@@ -165,17 +166,18 @@ class _Annotation:
     """The transcripts of one record, to be found by position."""
 
     def __init__(self, transcripts: Sequence[Transcript]) -> None:
-        self.by_bin: dict[int, list[Transcript]] = defaultdict(list)
-        for transcript in transcripts:
+        self.transcripts = transcripts
+        self.by_bin: dict[int, list[int]] = defaultdict(list)
+        for number, transcript in enumerate(transcripts):
             for at in range((transcript.exons[0][0] - 1) // ROW, transcript.exons[-1][1] // ROW + 1):
-                self.by_bin[at].append(transcript)
+                self.by_bin[at].append(number)
 
     def labels(self, codes: Array, start: int) -> tuple[Labels, Labels]:
         """Of the forward and of the reverse strand, for bases that begin at `start`."""
         end = start + len(codes)
-        near: list[Transcript] = []
-        for at in range(start // ROW, (end - 1) // ROW + 1):
-            near += [t for t in self.by_bin[at] if t not in near]
+        bins = range(start // ROW, (end - 1) // ROW + 1)
+        numbers = {number for at in bins for number in self.by_bin[at]}
+        near = [self.transcripts[number] for number in sorted(numbers)]  # in the file's order, of which the last wins
         forward = _labels(codes, start, [t for t in near if t.strand == "+"])
         back = [_mirrored(t) for t in near if t.strand == "-"]
         reverse = _labels(reverse_complement(codes), -end, back)
@@ -254,7 +256,7 @@ def eie_pieces(path: str | os.PathLike[str], held_out: set[bytes] | None = None)
         sites[donor], sites[acceptor] = DONOR, ACCEPTOR
         structure[donor:acceptor] = INTRON
         split = split_of(fields[4]) if held_out is None else "train"
-        yield Piece(fields[4].decode(), 0, codes, Labels(sites, structure), None, split)
+        yield Piece(_name(fields[4]), 0, codes, Labels(sites, structure), None, split)
 
 
 def uci_pieces(path: str | os.PathLike[str]) -> Iterator[Piece]:
@@ -272,7 +274,11 @@ def uci_pieces(path: str | os.PathLike[str]) -> Iterator[Piece]:
         codes = _bases(fields[2], f"{os.fspath(path)}:{number}")
         sites = np.full(UCI_WIDTH, UNSAID, np.uint8)
         sites[UCI_JUNCTION] = label
-        yield Piece(fields[1].decode(), 0, codes, Labels(sites, None), None, split_of(fields[2]))
+        yield Piece(_name(fields[1]), 0, codes, Labels(sites, None), None, split_of(fields[2]))
+
+
+def _name(field: bytes) -> str:
+    return field.decode(errors="backslashreplace")
 
 
 def _bases(letters: bytes, place: str) -> Array:

@@ -100,8 +100,10 @@ class SiteTask:
         pool = self.pools[self.generator.integers(len(self.pools))]
         batch = pool.draw(self.settings.batch, self.settings.near_sites, self.generator)
         hidden = self.network(batch.codes).reshape(batch.codes.size, -1)
-        loss = ops.cross_entropy(self.network.site(hidden), batch.sites.T.reshape(-1))
-        targets = batch.structure.T.reshape(-1)
+        sites, targets = batch.sites.T.reshape(-1), batch.structure.T.reshape(-1)
+        logits = self.network.site(hidden)
+        # Where nothing is said of a whole batch there is no mean.
+        loss = ops.cross_entropy(logits, sites) if (sites >= 0).any() else (logits * 0.0).sum()
         if self.settings.structure_weight and (targets >= 0).any():
             structure = ops.cross_entropy(self.network.structure(hidden), targets)
             loss = loss + structure * self.settings.structure_weight

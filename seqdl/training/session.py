@@ -63,7 +63,7 @@ def load_last(folder: Path, kind: str) -> tuple[dict[str, np.ndarray], Settings,
     snapshot, metadata = checkpoint.load(path)
     card = metadata["card"]
     if kind not in card:
-        raise ModelFileError(f"{path}: is not a run of `seqdl train {kind}`; resume it with the command that began it")
+        raise ModelFileError(f"{path}: a run of another kind; resume it with the command that began it")
     return snapshot, Settings(**metadata["settings"]), card
 
 
