@@ -17,6 +17,7 @@ from seqdl.dna import SiteKind, SiteModel, explain, explain_place
 from seqdl.dna.examples import IGNORED, Examples
 from seqdl.dna.network import SiteNetwork, kmer_symbols
 from seqdl.dna.sitemodel import BLOCK, log_odds
+from seqdl.dna.training import SiteSettings, SiteTask
 from seqdl.errors import InputError, ModelFileError
 from seqdl.text import CharModel
 from seqdl_cli.main import app
@@ -26,6 +27,7 @@ from seqdl_data.regions import Region
 from seqdl_data.sites import UNSAID, Stretch
 
 SPLICE = (SiteKind("donor", "donor", lead=1), SiteKind("acceptor", "acceptor"))
+END = 4 * BLOCK + 133  # of the longest record
 MOTIF = (SiteKind("box", lead=3, width=7),)
 
 
@@ -139,7 +141,7 @@ def test_pieces_are_no_longer_than_the_longest_sequence() -> None:
 @pytest.mark.parametrize("stretches", [[], [labelled(50, 1)]], ids=["no sequence", "no site"])
 def test_nothing_to_draw_from(stretches: list[Stretch]) -> None:
     with pytest.raises(InputError, match="no site among"):
-        Examples(stretches, 20)
+        SiteTask(stretches, [], SPLICE, SiteSettings())
 
 
 # One answer, however a record is cut
@@ -155,9 +157,9 @@ def judged(model: SiteModel, stretches: list) -> list[tuple]:
 
 @pytest.fixture(scope="module")
 def genome(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Records of 3,333 bases, one block, two blocks, a few bases, N alone, and none."""
-    some = random_codes(3333)
-    some[1700:1760] = 4
+    """Records of a little more than four blocks, one, two, a few bases, N alone, and none."""
+    some = random_codes(END)
+    some[2 * BLOCK + 100 : 2 * BLOCK + 160] = 4
     for edge in (BLOCK, 2 * BLOCK, 3 * BLOCK):  # a donor of the reverse strand, whose exon begins the next block
         some[edge - 2 : edge] = encode(b"AC")
     records = {"long": some, "block": random_codes(BLOCK, 2), "two": random_codes(2 * BLOCK, 3)}
@@ -196,7 +198,10 @@ def test_threads_do_not_matter(threads: int, model: SiteModel, genome: Path) -> 
         parallel.set_num_threads(before)
 
 
-@pytest.mark.parametrize("span", [(0, 1), (0, 60), (795, 805), (1600, 2401), (3300, 3333), (2000, 3333)])
+SPANS = [(0, 1), (0, 60), (BLOCK - 5, BLOCK + 5), (2 * BLOCK, 3 * BLOCK + 1), (END - 33, END), (END - 1333, END)]
+
+
+@pytest.mark.parametrize("span", SPANS)
 def test_a_region_gives_what_the_whole_gives_there(span: tuple[int, int], model: SiteModel, genome: Path) -> None:
     part = judged(model, pieces(model, genome, 500, [Region("long", *span)]))
     whole = judged(model, pieces(model, genome, 1 << 20))
