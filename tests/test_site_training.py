@@ -228,7 +228,7 @@ def test_a_folder_that_holds_a_run_is_refused(trained: Path, dataset: Path) -> N
 
 def test_a_dataset_without_a_validation_part(tmp_path: Path) -> None:
     path = write(tmp_path / "d.parquet", piece("train", 1000, 1))
-    with pytest.raises(InputError, match=r"d.parquet: nothing in it to validate on; build it with a valid part"):
+    with pytest.raises(InputError, match=r"d.parquet: no site in it to validate on; build it with a larger valid part"):
         run_of(path, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -60,11 +60,10 @@ class Whole(NamedTuple):
 
     codes: np.ndarray
     start: int = 0
-    span: tuple[int, int] | None = None
 
     @property
     def own(self) -> tuple[int, int]:
-        return self.span or (0, len(self.codes))
+        return 0, len(self.codes)
 
 
 # What the network reads
@@ -163,7 +162,7 @@ def genome(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for edge in (BLOCK, 2 * BLOCK, 3 * BLOCK):  # a donor of the reverse strand, whose exon begins the next block
         some[edge - 2 : edge] = encode(b"AC")
     records = {"long": some, "block": random_codes(BLOCK, 2), "two": random_codes(2 * BLOCK, 3)}
-    records |= {"few": encode(b"ACAGTAG"), "unknown": np.full(900, 4, np.uint8), "none": random_codes(0)}
+    records |= {"few": encode(b"ACAGTAG"), "unknown": np.full(BLOCK + 100, 4, np.uint8), "none": random_codes(0)}
     return write_fasta(tmp_path_factory.mktemp("genome") / "g.fa", **records)
 
 
@@ -176,7 +175,7 @@ MODELS = {"gru": (SPLICE, "gru", 1), "lstm, two layers": (SPLICE, "lstm", 2), "m
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("size", [100, BLOCK - 1, BLOCK, 2500])
+@pytest.mark.parametrize("size", [150, BLOCK - 1, BLOCK, 3 * BLOCK + 100])
 def test_pieces_of_any_size_give_the_same_bits(name: str, size: int, genome: Path) -> None:
     model = make_model(*MODELS[name])
     assert judged(model, pieces(model, genome, size)) == judged(model, pieces(model, genome, 1 << 20))
@@ -227,7 +226,7 @@ def test_candidates_of_both_strands_in_the_records_coordinates(model: SiteModel)
 
 
 def test_naive_candidates_everywhere(model: SiteModel) -> None:
-    codes = random_codes(2000, 5)
+    codes = random_codes(2 * BLOCK + 400, 5)
     calls = model.judge([Whole(codes)])
     found = set(zip(calls.start.tolist(), calls.reverse.tolist(), calls.kind.tolist(), strict=True))
     assert found == naive_candidates(decode(codes), False) | naive_candidates(decode(reverse_complement(codes)), True)
@@ -244,6 +243,12 @@ def naive_candidates(letters: bytes, reverse: bool) -> set[tuple[int, bool, int]
     return {(len(letters) - 1 - at if reverse else at, reverse, kind) for at, kind in found}
 
 
+def test_all_bases_of_a_wide_site_lie_in_the_record() -> None:
+    calls = make_model(MOTIF).judge([Whole(random_codes(100))])
+    for reverse in (False, True):
+        assert calls.start[calls.reverse == reverse].tolist() == list(range(94))
+
+
 def test_strands_on_request(model: SiteModel) -> None:
     codes = random_codes(500)
     both, one = model.judge([Whole(codes)]), model.judge([Whole(codes)], strands=(True,))
@@ -256,8 +261,8 @@ def test_strands_on_request(model: SiteModel) -> None:
 def test_the_reverse_strand_is_the_reverse_complement_judged(kinds: tuple[SiteKind, ...], length: int) -> None:
     """Exactly, where one window holds the record and nothing is filled up; multiples of 50 do."""
     model, codes = make_model(kinds), random_codes(length)
-    reverse = model.judge([Whole(codes, span=(-9, length + 9))], strands=(True,))
-    mirrored = model.judge([Whole(reverse_complement(codes), span=(-9, length + 9))], strands=(False,))
+    reverse = model.judge([Whole(codes)], strands=(True,))
+    mirrored = model.judge([Whole(reverse_complement(codes))], strands=(False,))
     width = np.array([kind.width for kind in kinds])
     start = length - mirrored.start - width[mirrored.kind]
     order = np.lexsort((mirrored.kind, start))
@@ -269,12 +274,12 @@ def test_the_reverse_strand_is_the_reverse_complement_judged(kinds: tuple[SiteKi
 
 def test_strands_of_a_longer_record_agree_but_for_what_lies_beyond_the_context() -> None:
     """Blocks lie differently, and at the ends one of the two is filled up."""
-    model, codes = make_model(context=200), random_codes(2111)
+    model, codes = make_model(context=200), random_codes(2 * BLOCK + 511)
     reverse = model.judge([Whole(codes)], strands=(True,))
     mirrored = model.judge([Whole(reverse_complement(codes))], strands=(False,))
     order = np.lexsort((mirrored.kind, -mirrored.start))
-    assert np.array_equal(reverse.start, 2110 - mirrored.start[order])
-    inside = (reverse.start >= 200) & (reverse.start < 1911)
+    assert np.array_equal(reverse.start, len(codes) - 1 - mirrored.start[order])
+    inside = (reverse.start >= 200) & (reverse.start < len(codes) - 200)
     assert reverse.logit[inside] == pytest.approx(mirrored.logit[order][inside], abs=1e-4)
 
 
@@ -299,7 +304,7 @@ def test_contigs_shorter_than_the_context(model: SiteModel) -> None:
 
 def test_a_junction_sees_the_end_of_its_contig(model: SiteModel) -> None:
     """The base just within the context counts, the one just beyond the windows does not."""
-    codes = np.concatenate([encode(b"ACGT" * 10), random_codes(1200, 3)])
+    codes = np.concatenate([encode(b"ACGT" * 10), random_codes(BLOCK + 400, 3)])
     changed = codes.copy()
     changed[0] = 3 - changed[0]
     one, other = model.judge([Whole(codes)], (False,)), model.judge([Whole(changed)], (False,))

@@ -310,6 +310,7 @@ def test_lines_from_a_genomes_held_out_parts_are_left_out(
         tmp_path, genomes=[genome], eie=[write_eie(tmp_path, *lines)], split=Split(valid_fraction=0.2)
     )
     assert {stretch.record for _, stretch in found} == {"I", "before", "train"}
+    assert {part for part, stretch in found if stretch.record != "I"} == {"train"}  # beside a genome they only train
 
 
 # UCI's windows

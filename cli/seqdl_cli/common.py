@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import sys
 from collections.abc import Callable
@@ -61,15 +60,6 @@ def say(message: str, quiet: bool = False) -> None:
 def shown(text: str) -> str:
     """Text of a model or a user's file for a terminal, without the characters that would drive it."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text.expandtabs())
-
-
-def finite(value: Any) -> Any:
-    """The same with null for NaN and infinity, which JSON does not know."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_bytes(source: str) -> bytes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqdl_cli.common import finite, shown
+from seqdl_cli.common import shown
 
 if TYPE_CHECKING:
     from seqdl.training.runs import Run, RunSummary, ValidationRow

@@ -52,7 +52,7 @@ def build_implants(
     parts = _made_up(sites, generator) if background is None else _read_background(background)
     pieces = list(_implanted(list(parts), sites, known, generator))
     info = DatasetInfo(
-        name=Path(positives).stem,
+        name=Path(positives).name.split(".")[0],
         kind=KIND,
         counts={split: counts_of((p for p in pieces if p.split == split), CLASSES) for split in SPLITS},
         source=f"{os.path.basename(positives)} in {os.path.basename(background or 'random sequence')}",

@@ -171,7 +171,10 @@ class SiteModel:
         return max(kind.reach for kind in self.kinds)
 
     def judge(self, stretches: Sequence[Stretch], strands: Sequence[bool] = (False, True)) -> Calls:
-        """Every candidate whose start lies in a stretch's `own`, on the strands asked for (True: reverse)."""
+        """Every candidate whose start lies in a stretch's `own`, on the strands asked for (True: reverse).
+
+        One whose bases would reach beyond the record's end is none.
+        """
         windows = [w for i, stretch in enumerate(stretches) for w in _windows(i, stretch, self.context, self._reach)]
         parts = [_no_calls()]
         with no_grad(), parallel.single_threaded_blas():
@@ -206,7 +209,9 @@ class SiteModel:
         start = kind.first(junction, reverse)
         blocks = np.array([window.block for window in batch])[row].reshape(-1, 2)
         owns = np.array([window.own for window in batch])[row].reshape(-1, 2)
+        ends = np.array([window.end for window in batch])[row]
         here = (blocks[:, 0] <= junction) & (junction < blocks[:, 1]) & (owns[:, 0] <= start) & (start < owns[:, 1])
+        here &= start + kind.width <= ends
         return row[here], column[here], start[here]
 
     def _logits(self, hidden: Array, kind: int) -> Array:
@@ -233,6 +238,7 @@ class Window(NamedTuple):
     codes: Array
     block: tuple[int, int]
     own: tuple[int, int]
+    end: int  # where the stretch's codes end, beyond which no base of a site may lie
 
 
 def _windows(index: int, stretch: Stretch, context: int, reach: int) -> Iterator[Window]:
@@ -244,7 +250,7 @@ def _windows(index: int, stretch: Stretch, context: int, reach: int) -> Iterator
         codes = stretch.codes[lo - start : hi - start]
         if hi > end:
             codes = np.pad(codes, (0, -len(codes) % ROUND), constant_values=UNKNOWN)
-        yield Window(index, lo, codes, (block, block + BLOCK), stretch.own)
+        yield Window(index, lo, codes, (block, block + BLOCK), stretch.own, end)
 
 
 def _batches(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:

@@ -26,6 +26,7 @@ from seqdl.training.session import Watcher
 from seqdl_data.dataset import DatasetInfo
 from seqdl_data.files import write_bytes
 from seqdl_data.implants import build_implants
+from seqdl_data.plainjson import finite
 from seqdl_data.sites import Stretch, read_stretches
 
 Array = np.ndarray
@@ -69,7 +70,7 @@ MOTIF_SITES = SiteSettings(hidden=32, layers=1, window=200, batch=64)
 
 
 class SiteTask:
-    """Pieces of labelled sequences for the training loop; half of the batches from sequences shorter than a window.
+    """Pieces of labelled sequences for the training loop; those shorter than a window have batches of their own.
 
     The loss is the cross-entropy of the sites, where anything is said of a base, plus `structure_weight` times that
     of what each base belongs to. Validation calibrates the model on the held-out sequences and gives the log-loss
@@ -97,7 +98,8 @@ class SiteTask:
         return max(1, sum(pool.bases // (self.settings.batch * pool.length) for pool in self.pools))
 
     def batch_loss(self) -> tuple[Tensor, int]:
-        pool = self.pools[self.generator.integers(len(self.pools))]
+        bases = np.cumsum([pool.bases for pool in self.pools])
+        pool = self.pools[np.searchsorted(bases, self.generator.integers(bases[-1]), side="right")]
         batch = pool.draw(self.settings.batch, self.settings.near_sites, self.generator)
         hidden = self.network(batch.codes).reshape(batch.codes.size, -1)
         sites, targets = batch.sites.T.reshape(-1), batch.structure.T.reshape(-1)
@@ -132,7 +134,7 @@ class SiteTask:
 
     def save_model(self, path: Path, metrics: dict[str, Any]) -> None:
         figures = evaluate(self.model, self.judged) if self.judged else []
-        sites = {each.name: asdict(each) for each in figures}
+        sites = {each.name: finite(asdict(each)) for each in figures}
         self.model.card = {"training": self.card(), "metrics": metrics | {"split": "validation", "sites": sites}}
         self.model.save(path)
         if figures:
@@ -212,8 +214,8 @@ def resume_sites(folder: str | os.PathLike[str], *, watch: Watcher = lambda repo
 def _task(dataset: str | os.PathLike[str], sites: SiteSettings, kinds: Sequence[SiteKind]) -> SiteTask:
     train, info = read_stretches(dataset, "train")
     valid, _ = read_stretches(dataset, "valid")
-    if not valid:
-        raise InputError(f"{os.fspath(dataset)}: nothing in it to validate on; build it with a valid part")
+    if not any(map(has_sites, valid)):
+        raise InputError(f"{os.fspath(dataset)}: no site in it to validate on; build it with a larger valid part")
     kinds = kinds or [KNOWN.get(name, SiteKind(name)) for name in info.classes[1:]]
     try:
         task = SiteTask(train, valid, kinds, sites)
