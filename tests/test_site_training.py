@@ -242,11 +242,11 @@ def test_a_dataset_without_a_site_to_train_on(split: str, tmp_path: Path) -> Non
         run_of(path, tmp_path / "run")
 
 
-def test_a_validation_part_without_a_candidate_still_gives_a_model(tmp_path: Path) -> None:
+def test_a_validation_part_without_a_site_is_refused(tmp_path: Path) -> None:
     empty = Piece("v", 0, encode(b"A" * 50), labelled(b"A" * 50), None, "valid")
     path = write(tmp_path / "d.parquet", piece("train", 2000, 1), empty)
-    assert run_of(path, tmp_path / "run") == "done"
-    assert SiteModel.load(tmp_path / "run").calibration == ((1, 0), (1, 0))
+    with pytest.raises(InputError, match=r"d.parquet: no site in it to validate on"):
+        run_of(path, tmp_path / "run")
 
 
 def test_batches_of_which_nothing_is_said_do_no_harm(dataset: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqdl_cli.common import shown
+from seqdl_data.plainjson import finite
 
 if TYPE_CHECKING:
     from seqdl.training.runs import Run, RunSummary, ValidationRow
