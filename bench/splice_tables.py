@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import os
+import subprocess
 import sys
 import tempfile
 import zlib
@@ -128,6 +130,18 @@ def accuracies(codes: Array, labels: Array, held_out: Array, junction: int) -> l
     return [*found, f"**{100 * ((p > 0.5) == wanted).mean():.1f}**", f"{error:.4f}"]
 
 
+def write_example() -> None:
+    """The README's example of a scan, and the picture of what makes its first donor."""
+    command = [sys.executable, "-m", "seqdl_cli.main"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "data", "cli"))}
+    scan = [*command, "scan", "-q", "--region", "made1", "samples/genes.fa"]
+    found = subprocess.run(scan, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    write_between(ROOT / "README.md", "scan example", f"```text\n{found.stdout}```")
+    explain = [*command, "explain", "site", "-q", "samples/genes.fa", "made1:494", "--strand", "+", "--around", "20"]
+    picture = ROOT / "docs" / "explain.svg"
+    subprocess.run([*explain, "-o", picture], cwd=ROOT, env=environment, capture_output=True, check=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="?", default=DATA)
@@ -150,6 +164,8 @@ def main() -> None:
     )
     if arguments.write:
         write_between(ROOT / "bench" / "RESULTS.md", "bench/splice_tables.py", content)
+        write_between(ROOT / "README.md", "bench/splice_tables.py", f"{ranked}\n\nMachine: {machine_line()}")
+        write_example()
     print(content)
 
 
