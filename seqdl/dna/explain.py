@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqdl.dna.sitemodel import SiteModel
+from seqdl.dna.sitemodel import SiteModel, block_codes
 from seqdl.errors import UsageError
 from seqdl_data.fasta import read_fasta
 from seqdl_data.nucleotides import UNKNOWN, decode, reverse_complement
@@ -27,7 +27,7 @@ class Explanation:
 
     strand: "+" or "-". letters: W letters around the site. site: index of the first base after the junction.
     effect (W, 4): log-odds (nats) with that base changed to A, C, G, T, minus those of the sequence as it is; 0 for
-    the letter that stands there.
+    the letter that stands there, and where none is known.
     """
 
     name: str
@@ -51,19 +51,35 @@ class Explanation:
         return heights
 
 
-def explain(model: SiteModel, codes: Array, at: int, strand: str = "+", around: int = AROUND) -> list[Explanation]:
-    """What drives each kind of site whose reported bases include position `at` of a sequence with these codes (N,).
+def explain(
+    model: SiteModel, codes: Array, at: int, strand: str = "+", around: int = AROUND, start: int = 0
+) -> list[Explanation]:
+    """What drives each kind of site whose reported bases include position `at` of a record.
 
-    The sequence may be a part of a record that reaches `model.context + around` bases beyond `at` on either side.
-    Empty where no site of the model can be: a donor needs GT or GC behind it, an acceptor AG before.
+    codes (N,) begin at `start` of the record and reach `model.flank` beyond `at` on either side, or to its ends. The
+    probability is that of a scan. Empty where no site of the model can be: a donor needs GT or GC behind it, an
+    acceptor AG before.
     """
-    codes = reverse_complement(codes) if strand == "-" else codes
-    place = len(codes) - 1 - at if strand == "-" else at
+    own = reverse_complement(codes) if strand == "-" else codes
+    place = len(codes) - 1 - (at - start) if strand == "-" else at - start
     found = []
     for k, kind in enumerate(model.kinds):
-        possible = np.flatnonzero(kind.candidates(codes))
-        for junction in possible[(possible - kind.lead <= place) & (place < possible - kind.lead + kind.width)]:
-            found.append(_explained(model, k, strand, codes, int(junction), around))
+        possible = np.flatnonzero(kind.candidates(own))
+        for junction in possible[
+            (possible - kind.lead <= place) & (place < possible - kind.lead + kind.width)
+        ].tolist():
+            position = start + (len(codes) - 1 - junction if strand == "-" else junction)
+            lo, window = block_codes(codes, start, position, model.context)
+            filled = max(0, lo + len(window) - start - len(codes))  # unknown bases behind the record's end
+            if strand == "-":
+                window, at_window, inside = (
+                    reverse_complement(window),
+                    len(window) - 1 - position + lo,
+                    (filled, len(window)),
+                )
+            else:
+                at_window, inside = position - lo, (0, len(window) - filled)
+            found.append(_explained(model, k, strand, window, at_window, inside, around))
     return found
 
 
@@ -79,27 +95,27 @@ def explain_place(
     if not (record and digits.isdecimal() and int(digits)):
         raise UsageError(f"{place}: name a record and one base of it, from 1 on, such as chrI:12345")
     region = Region(record, int(digits) - 1, int(digits))
-    flank = model.context + around + max(kind.reach for kind in model.kinds)
-    (piece,) = read_fasta(genome, left=flank, right=flank, regions=[region], beyond=True)
-    at = region.start - piece.start
-    return [each for strand in strands for each in explain(model, piece.codes, at, strand, around)]
+    (piece,) = read_fasta(genome, left=model.flank, right=model.flank, regions=[region], beyond=True)
+    return [
+        each for strand in strands for each in explain(model, piece.codes, region.start, strand, around, piece.start)
+    ]
 
 
-def _explained(model: SiteModel, k: int, strand: str, codes: Array, junction: int, around: int) -> Explanation:
-    lo, hi = max(junction - around, 0), min(junction + around, len(codes))
-    first = max(junction - around - model.context, 0)
-    piece = codes[first : junction + around + model.context]
-    changed = [piece]
-    for place in range(lo - first, hi - first):
-        for base in range(UNKNOWN):
-            other = piece.copy()
-            other[place] = base
-            changed.append(other)
-    logits = model.logits_at(np.stack(changed), junction - first, k)
+def _explained(
+    model: SiteModel, k: int, strand: str, window: Array, junction: int, inside: tuple[int, int], around: int
+) -> Explanation:
+    """`inside`: the part of the window (T,) that belongs to the record."""
+    lo, hi = max(junction - around, inside[0]), min(junction + around, inside[1])
+    own = window[lo:hi]
+    changes = [
+        (place, base) for place in range(hi - lo) for base in range(UNKNOWN) if own[place] not in (base, UNKNOWN)
+    ]
+    sequences = np.tile(window, (1 + len(changes), 1))
+    for row, (place, base) in enumerate(changes, 1):
+        sequences[row, lo + place] = base
+    logits = model.logits_at(sequences, junction, k)
     odds = model.calibrated(k, logits)
-    effect = (odds[1:] - odds[0]).reshape(hi - lo, UNKNOWN)
-    own = codes[lo:hi]
-    known = own < UNKNOWN
-    effect[known, own[known]] = 0  # what rounding left of it
+    effect = np.zeros((hi - lo, UNKNOWN))
+    effect[tuple(np.array(changes).T)] = odds[1:] - odds[0]
     probability = float(model.probability(k, logits[:1])[0])
     return Explanation(model.kinds[k].name, strand, probability, decode(own).decode(), junction - lo, effect)

@@ -246,11 +246,21 @@ def _windows(index: int, stretch: Stretch, context: int, reach: int) -> Iterator
     start, end = stretch.start, stretch.start + len(stretch.codes)
     first, last = max(stretch.own[0] - reach, 0), min(stretch.own[1] + reach, end)
     for block in range(first // BLOCK * BLOCK, last, BLOCK):
-        lo, hi = max(block - context, 0), block + BLOCK + context
-        codes = stretch.codes[lo - start : hi - start]
-        if hi > end:
-            codes = np.pad(codes, (0, -len(codes) % ROUND), constant_values=UNKNOWN)
+        lo, codes = block_codes(stretch.codes, start, block, context)
         yield Window(index, lo, codes, (block, block + BLOCK), stretch.own, end)
+
+
+def block_codes(codes: Array, start: int, place: int, context: int) -> tuple[int, Array]:
+    """Where what the network reads for the block of a place begins in the record, and the codes of it.
+
+    codes (N,) begin at `start` of the record.
+    """
+    block = place // BLOCK * BLOCK
+    lo, hi = max(block - context, 0), block + BLOCK + context
+    window = codes[lo - start : hi - start]
+    if hi > start + len(codes):
+        window = np.pad(window, (0, -len(window) % ROUND), constant_values=UNKNOWN)
+    return lo, window
 
 
 def _batches(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
