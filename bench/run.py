@@ -63,11 +63,15 @@ def moved(ratios: dict[str, float], stored: dict[str, float]) -> list[str]:
     return lines
 
 
-def write_summary(summary: dict[str, list[str]]) -> None:
-    """The README's short table, from what each bench said last."""
-    rows = [line.split(" | ") for name in BENCHES for line in summary.get(name, [])]
-    said = f"Machine: {measure.machine_line()}. Made by `make bench`; more in `bench/RESULTS.md`."
-    content = f"{measure.table(['on this machine', 'speed, the best peer = 1'], rows)}\n\n{said}"
+def write_summary(summary: dict[str, list[str]], machines: dict[str, str]) -> None:
+    """The README's short table, from what each bench said last, and where it was measured."""
+    names = [name for name in BENCHES if summary.get(name)]
+    different = list(dict.fromkeys(machines[name] for name in names))
+    letters = {machine: chr(ord("A") + n) for n, machine in enumerate(different)}
+    rows = [[*line.split(" | "), letters[machines[name]]] for name in names for line in summary[name]]
+    said = [f"{letter}: {machine}." for machine, letter in letters.items()]
+    content = measure.table(["what", "speed, the best peer = 1", "machine"], rows)
+    content = "\n\n".join([content, *said, "Made by `make bench`; more in `bench/RESULTS.md`."])
     measure.write_between(ROOT / "README.md", "bench/summary", content)
 
 
@@ -78,7 +82,7 @@ def main() -> None:
     parser.add_argument("--bench", action="append", choices=BENCHES, help="only this one; may be given several times")
     options, rest = parser.parse_known_args()
     arguments = [*rest, "--quick"] if options.quick else [*rest, "--write"]
-    stored = json.loads(STORED.read_text()) if STORED.exists() else {"ratios": {}, "summary": {}}
+    stored = json.loads(STORED.read_text()) if STORED.exists() else {"ratios": {}, "summary": {}, "machines": {}}
     warm_up = [sys.executable, "-c", "from seqdl.warmup import warm_up; warm_up()"]
     subprocess.run(warm_up, env=measure.environment(), check=True)  # compiling would count as our memory
     for name in options.bench or BENCHES:
@@ -86,8 +90,8 @@ def main() -> None:
         print("\n".join(moved(found["ratios"], stored["ratios"])), flush=True)
         stored["ratios"] |= found["ratios"]
         if not options.quick:
-            stored["summary"][name] = found["summary"]
-            write_summary(stored["summary"])
+            stored["summary"][name], stored["machines"][name] = found["summary"], measure.machine_line()
+            write_summary(stored["summary"], stored["machines"])
         if options.store or not options.quick:
             STORED.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n")
 
