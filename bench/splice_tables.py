@@ -37,7 +37,7 @@ from seqdl_data.splice import Genome, Split, build_splice  # noqa: E402
 
 Array = np.ndarray
 AROUND = {"donor": (20, 20), "acceptor": (40, 10)}  # bases before and after the junction that a matrix sees
-MINUTES = 4.0
+MINUTES = 3.0
 MATRICES = ("PWM", "WAM, order 1", "WAM, order 3")
 HEAD = ("data", "site", "true / candidates", *MATRICES, "seqdl", "top-k", "calibration error")
 
@@ -123,7 +123,7 @@ def accuracies(codes: Array, labels: Array, held_out: Array, junction: int) -> l
         scores = site_windows.weight_scores(weights, codes[held_out], order)
         found.append(f"{100 * ((scores > 0) == wanted).mean():.1f}")
     network = site_windows.train(
-        train, labels[~held_out], junction, classes=2, epochs=6, batch=128, hidden=64, dropout=0.2
+        train, labels[~held_out], junction, classes=2, epochs=4, batch=128, hidden=64, dropout=0.2
     )
     p = np.exp(site_windows.log_probabilities(network, codes[held_out], junction)[:, 1])
     error = calibration_error(reliability(p, wanted))
