@@ -22,7 +22,7 @@ from seqdl_data.faidx import record_lengths
 from seqdl_data.fasta import read_fasta
 from seqdl_data.files import replacing
 from seqdl_data.gff3 import Transcript, read_transcripts
-from seqdl_data.nucleotides import BAD, A, C, G, T, encode, reverse_complement
+from seqdl_data.nucleotides import BAD, UNKNOWN, A, C, G, T, encode, reverse_complement
 from seqdl_data.sites import KIND, ROW, UNSAID, Labels, Piece, counts_of, split_of, write_sites
 
 Array = np.ndarray
@@ -32,7 +32,7 @@ TRANSCRIBED, INTRON, CODING = 1, 2, 3  # see sites.STRUCTURES
 UCI_LABELS = {"N": 0, "EI": DONOR, "IE": ACCEPTOR}
 UCI_WIDTH, UCI_JUNCTION = 60, 30
 EIE_EXON = 50
-WORD = 40  # bases that tell where in a genome a line comes from
+WORD = 32  # bases that tell where in a genome a line comes from: 64 bits
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,11 @@ def build_splice(
     if not (genomes or eie or uci):
         raise UsageError("nothing to build from: give --fasta and --gff3, --eie or --uci")
     _check_split(split, genomes)
-    held_out: set[bytes] = set()
+    words: list[Array] = []  # of what is held out
     pieces: list[Piece] = []  # all at once, as whoever trains on them holds them too
     for genome in genomes:
-        pieces += genome_pieces(genome, split, held_out if eie else None)
+        pieces += genome_pieces(genome, split, words if eie else None)
+    held_out = np.unique(np.concatenate(words)) if words else np.empty(0, np.uint64)
     for path in eie:
         pieces += eie_pieces(path, held_out if genomes else None)
     for path in uci:
@@ -136,7 +137,7 @@ def _check_annotation(genome: Genome, transcripts: Mapping[str, Sequence[Transcr
             )
 
 
-def genome_pieces(genome: Genome, split: Split, held_out: set[bytes] | None = None) -> Iterator[Piece]:
+def genome_pieces(genome: Genome, split: Split, held_out: list[Array] | None = None) -> Iterator[Piece]:
     """The rows of a genome, both strands labelled; words of its valid and test parts are added to `held_out`."""
     transcripts: dict[str, list[Transcript]] = defaultdict(list)
     for transcript in read_transcripts(genome.gff3):
@@ -159,7 +160,7 @@ def genome_pieces(genome: Genome, split: Split, held_out: set[bytes] | None = No
             if held_out is not None and part != "train":
                 here = codes[own.start : min(own.stop + WORD - 1, hi - piece.start)]  # not what is trained on
                 for strand in (here, reverse_complement(here)):
-                    held_out.update(_words(strand))
+                    held_out.append(_words(strand))
 
 
 class _Annotation:
@@ -239,17 +240,17 @@ def acceptor_candidates(codes: Array) -> Array:
     return found
 
 
-def eie_pieces(path: str | os.PathLike[str], held_out: set[bytes] | None = None) -> Iterator[Piece]:
+def eie_pieces(path: str | os.PathLike[str], held_out: Array | None = None) -> Iterator[Piece]:
     """Rows of a file with lines `exon intron exon count gene`, the exons 50 bases each.
 
-    Split by gene; where `held_out` is given, all are to train but those that have one of its words.
+    Split by gene; where `held_out` is given, all are to train but those that have one of its words (N,) uint64, sorted.
     """
     for number, line in enumerate(read_lines(path), 1):
         fields = line.split()
         if len(fields) != 5 or len(fields[0]) != EIE_EXON or len(fields[2]) != EIE_EXON:
             raise InputError(f"{os.fspath(path)}:{number}: expected 50 bases, an intron, 50 bases, a count and a gene")
         codes = _bases(b"".join(fields[:3]), f"{os.fspath(path)}:{number}")
-        if held_out and held_out.intersection(_words(codes)):
+        if held_out is not None and _any_in(_words(codes), held_out):
             continue
         donor, acceptor = EIE_EXON, EIE_EXON + len(fields[1])
         sites, structure = decoys(codes), np.full(len(codes), UNSAID, np.uint8)
@@ -288,9 +289,23 @@ def _bases(letters: bytes, place: str) -> Array:
     return codes
 
 
-def _words(codes: Array) -> Iterator[bytes]:
-    data = codes.tobytes()
-    return (data[at : at + WORD] for at in range(len(data) - WORD + 1))
+def _words(codes: Array) -> Array:
+    """Every word of WORD known bases as a number, uint64."""
+    count = max(0, len(codes) - WORD + 1)
+    words: Array = np.zeros(count, np.uint64)
+    known = np.ones(count, bool)
+    for shift in range(WORD):
+        base = codes[shift : shift + count]
+        words = (words << np.uint64(2)) | (base & 3)
+        known &= base < UNKNOWN
+    return words[known]
+
+
+def _any_in(words: Array, those: Array) -> bool:
+    """Whether any of the words is among `those`, which are sorted."""
+    at = np.searchsorted(those, words)
+    inside = at < len(those)
+    return bool((those[at[inside]] == words[inside]).any())
 
 
 def _cut(labels: Labels, own: slice) -> Labels:
