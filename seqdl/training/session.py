@@ -93,9 +93,14 @@ def without_folders(card: dict[str, Any]) -> dict[str, Any]:
     """A card that can be given away: files by their names, without the folders of the machine they lay on."""
     training = dict(card.get("training", {}))
     training["paths"] = [os.path.basename(path) for path in training.get("paths", [])]
-    words = shlex.split(training.get("command", ""))
-    training["command"] = shlex.join(os.path.basename(w) if os.path.isabs(w) else w for w in words)
+    training["command"] = _of_names(training.get("command", ""))
+    if "command" in training.get("data", {}):
+        training["data"] = training["data"] | {"command": _of_names(training["data"]["command"])}
     return card | {"training": training}
+
+
+def _of_names(command: str) -> str:
+    return shlex.join(os.path.basename(word) if os.path.isabs(word) else word for word in shlex.split(command))
 
 
 def _log_path(folder: Path) -> Path:
