@@ -50,13 +50,7 @@ def explain_site(
     if not found:
         names = " or ".join(kind.name for kind in site_model.kinds)
         raise UsageError(f"{place}: no {names} can be here; a donor is the base before GT or GC, an acceptor after AG")
-    if as_json:
-        print(
-            json.dumps({"schema": "seqdl.explain.site/1", "place": place, "sites": [_document(each) for each in found]})
-        )
-    else:
-        print("\n".join(_text(each, place) for each in found))
-    if picture is not None:
+    if picture is not None:  # before the text, whose reader may close the pipe
         from seqdl.dna.logo import write_logo
 
         best = max(found, key=lambda each: each.probability)
@@ -70,6 +64,12 @@ def explain_site(
             first=-best.site,
         )
         say(f"wrote {picture}", quiet)
+    if as_json:
+        print(
+            json.dumps({"schema": "seqdl.explain.site/1", "place": place, "sites": [_document(each) for each in found]})
+        )
+    else:
+        print("\n".join(_text(each, place) for each in found))
 
 
 def _document(each: Any) -> dict[str, Any]:
