@@ -200,7 +200,7 @@ def test_a_failure_before_the_first_part_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_input_is_not_overwritten_and_a_folder_not_replaced(genome: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is the input"):
+    with pytest.raises(UsageError, match="is read by this scan"):
         job(genome).to_file(genome)
     with pytest.raises(OutputError, match="Is a directory"):
         job(genome).to_file(tmp_path)

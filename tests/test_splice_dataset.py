@@ -246,12 +246,27 @@ def every_stretch(tmp_path: Path, **options) -> list[tuple[str, Stretch]]:
     return [(part, each) for part in parts for each in read_stretches(tmp_path / "d.parquet", part)[0]]
 
 
-def test_a_line_of_exon_intron_exon_is_one_strand(tmp_path: Path) -> None:
+def test_a_line_of_exon_intron_exon_is_one_strand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splice, "MOST_CUT", 1)
     ((part, stretch),) = every_stretch(tmp_path, eie=[write_eie(tmp_path, eie_line("gene1"))])
     assert (part, stretch.record) == (split_of(b"gene1"), "gene1")
     assert decode(stretch.codes) == EXON + INTRON + EXON
     assert sites(stretch) == "." * 50 + "D...00........" + "A" + "." * 49
     assert structure(stretch) == "." * 50 + "i" * 14 + "." * 50
+
+
+def test_a_line_does_not_tell_by_its_ends_where_its_sites_are(tmp_path: Path) -> None:
+    lines = [eie_line(f"gene{n}") for n in range(60)]
+    found = [stretch for _, stretch in every_stretch(tmp_path, eie=[write_eie(tmp_path, *lines)])]
+    donors = [sites(stretch).index("D") for stretch in found]
+    left = [len(stretch.codes) - 1 - sites(stretch).index("A") for stretch in found]
+    assert min(donors) >= 10
+    assert min(left) >= 9
+    assert len(set(donors)) > 20
+    assert len(set(left)) > 20
+    for stretch, donor in zip(found, donors, strict=True):
+        assert decode(stretch.codes)[donor:].startswith(INTRON)
+        assert sites(stretch)[donor + len(INTRON)] == "A"
 
 
 def test_lines_of_a_gene_stay_together_and_genes_do_not(tmp_path: Path) -> None:

@@ -180,7 +180,8 @@ def scan(
     for warning in getattr(scanner, "warnings", []):
         say(warning, quiet)
     total = source.bases() if part is not None else 0
-    _run(Job(scanner, source, form, part, total), output, restart, quiet)
+    reads = tuple(str(file) for file in (motifs, model, bed, bfile) if file is not None)
+    _run(Job(scanner, source, form, part, total, reads), output, restart, quiet)
 
 
 def _run(job: Job, output: str, restart: bool, quiet: bool) -> None:

@@ -34,13 +34,17 @@ def _ignore(*_: object) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """What to scan for, where, and how to write it (`form`: see seqdl_data.hits). `total`: bases, for a shard."""
+    """What to scan for, where, and how to write it (`form`: see seqdl_data.hits).
+
+    total: bases, for a shard. reads: files besides the source that must not be written over.
+    """
 
     scanner: Scanner
     source: Source
     form: str
     shard: Shard | None = None
     total: int = 0
+    reads: tuple[str, ...] = ()
 
     def stream(self, target: BinaryIO, watch: Watch = _ignore) -> None:
         """Write the hits as they are found."""
@@ -124,8 +128,9 @@ class Job:
         """Say at once what would be found out at the end."""
         if path.is_dir():
             raise unwritable(path, IsADirectoryError(0, "Is a directory"))
-        if not self.source.read_once and path.exists() and path.samefile(self.source.path):
-            raise UsageError(f"{path}: is the input; choose another file to write")
+        for read in (self.source.path, *self.reads):
+            if path.is_file() and os.path.isfile(read) and path.samefile(read):
+                raise UsageError(f"{path}: is read by this scan; choose another file to write")
 
 
 def _watched(found: Iterator[Batch], watch: Watch, bases: int = 0, hits: int = 0) -> Iterator[Batch]:
