@@ -3,7 +3,7 @@
     python bench/site_model.py [--peers PYTHON] [--quick] [--write] [--threads 1,2]
 
 The shipped models' shape on 400,000 random bases, both strands: 5-mers -> 2 layers of GRU 64 in both directions -> 3
-classes, in blocks of 800 bases with 100 more on either side, 64 blocks at a time; the log-odds of every GT, GC and AG.
+classes, in blocks of 2,000 bases with 100 more on either side, as a scan has them; the log-odds of every GT, GC and AG.
 PyTorch has no look-up of rows in its GRU: it reads each 5-mer as five one-hot bases, 20 inputs, and our table is made
 of the same weights, so that both compute the same function. The sums of all log-odds must agree.
 
@@ -18,7 +18,7 @@ import measure
 import numpy as np
 from measure import Case, Config, Ledger, Options, Result, Step
 
-BASES, HIDDEN, KMER, CONTEXT, BLOCK, BATCH = 400_000, 64, 5, 100, 800, 64
+BASES, HIDDEN, KMER, CONTEXT, BLOCK, BATCH = 400_000, 64, 5, 100, 2000, 64
 WIDTH = BLOCK + 2 * CONTEXT
 FLOPS = 2.0 * 2 * BASES * WIDTH / BLOCK * 2 * 3 * HIDDEN * (HIDDEN + HIDDEN + 2 * HIDDEN)
 CASES = [Case(f"2 x GRU {HIDDEN} in both directions, {BASES:,} bases, both strands", {}, 2 * BASES, FLOPS)]
@@ -48,9 +48,10 @@ def with_file(case: Case) -> Case:
 
 def ours(config: Config) -> Step:
     from seqdl import parallel
-    from seqdl.dna import SiteKind, SiteModel
+    from seqdl.dna import SiteKind, SiteModel, sitemodel
     from seqdl.dna.network import SiteNetwork
 
+    assert sitemodel.BLOCK == BLOCK
     parallel.set_num_threads(config["threads"])
     weights, codes = measure.load(config, "codes")
     network = SiteNetwork(3, "gru", HIDDEN, 2, KMER, 0.0)
