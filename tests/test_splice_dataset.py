@@ -457,7 +457,8 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_the_command_builds_and_describes(tmp_path: Path) -> None:
+def test_the_command_builds_and_describes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splice, "MOST_CUT", 1)
     genome = write_genome(tmp_path, RECORDS, {"I": [("exon", 1, 20, "+", "."), ("exon", 41, 60, "+", ".")]})
     output = tmp_path / "d.parquet"
     eie, uci = write_eie(tmp_path, eie_line("g")), write_uci(tmp_path, uci_line())
