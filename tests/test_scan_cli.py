@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -367,7 +368,10 @@ def test_ctrl_c_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
     options = ["--motifs", str(folder / "library.meme"), "--thresh", "0.001", "--piece", "20000"]
     command = [sys.executable, "-m", "seqdl_cli.main", "scan", str(big), *options, "-o"]
     environment = {**os.environ, "PYTHONPATH": paths}
-    with subprocess.Popen([*command, str(output)], stderr=subprocess.PIPE, env=environment) as process:
+    # A shell's background jobs, as tests often are, and all their children ignore Ctrl-C.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    begin = partial(subprocess.Popen, stderr=subprocess.PIPE, env=environment, preexec_fn=heeding)
+    with begin([*command, str(output)]) as process:
         while not (tmp_path / ".x.bed.parts").exists() and process.poll() is None:  # the scan has begun
             time.sleep(0.002)
         process.send_signal(signal.SIGINT)
