@@ -33,7 +33,7 @@ def seqdl() -> Run:
     """Runs `seqdl ARGUMENTS` in a new process; keywords go to subprocess.run."""
 
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
-        paths = os.pathsep.join(str(ROOT / part) for part in (".", "data", "cli"))
+        paths = os.pathsep.join(str(ROOT / part) for part in (".", "data", "vision", "cli"))
         environment = {**os.environ, "PYTHONPATH": paths, **options.pop("env", {})}  # type: ignore[dict-item]
         command = [sys.executable, "-m", "seqdl_cli.main", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, timeout=300, env=environment, **options)  # type: ignore[call-overload]

@@ -20,11 +20,17 @@ from seqdl.modelfile import read_metadata
 from seqdl.text.model import CharModel, model_path
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOTS = {"seqdl": ROOT / "seqdl", "seqdl_data": ROOT / "data/seqdl_data", "seqdl_cli": ROOT / "cli/seqdl_cli"}
+ROOTS = {
+    "seqdl": ROOT / "seqdl",
+    "seqdl_data": ROOT / "data/seqdl_data",
+    "seqdl_vision": ROOT / "vision/seqdl_vision",
+    "seqdl_cli": ROOT / "cli/seqdl_cli",
+}
 MAY_IMPORT = {
     "seqdl_data": {"seqdl_data"},
     "seqdl": {"seqdl", "seqdl_data"},
-    "seqdl_cli": {"seqdl", "seqdl_data", "seqdl_cli"},
+    "seqdl_vision": {"seqdl_vision", "seqdl", "seqdl_data"},
+    "seqdl_cli": set(ROOTS),
 }
 
 

@@ -1,0 +1,1 @@
+"""Handwritten letters and digits: learn them, and read them from a photo."""

@@ -1,0 +1,1 @@
+"""From a photo of a page to its lines, words and characters; one step a module."""
