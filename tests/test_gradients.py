@@ -89,6 +89,11 @@ CASES = {
             with_options("cross_entropy", weight=np.array([1.0, 2, 0.5]), label_smoothing=0.2, ignore_index=1),
             [real(6, 3), symbols(3, 6)],
         ),
+        (with_options("cross_entropy", label_smoothing=0.1), [real(4, 3), np.full((4, 3), 1 / 3)]),
+        (
+            with_options("cross_entropy", weight=np.array([1.0, 2, 0.5]), reduction="none"),
+            [real(2, 3), np.array([[0.2, 0.3, 0.5], [1, 0, 0]])],
+        ),
     ],
     "layer_norm": [
         (ops.layer_norm, [real(3, 4), real(4), real(4)]),

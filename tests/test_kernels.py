@@ -703,6 +703,17 @@ def test_cross_entropy_equals_the_formula(dtype, reduction, smoothing, weighted)
     close(ours, naive.cross_entropy(logits, target, **options))
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cross_entropy_of_probabilities_is_that_of_each_class_weighed(dtype, reduction, weighted) -> None:
+    logits, shares = draw(4, 3, dtype=dtype), np.array([[1, 0, 0], [0.5, 0.5, 0], [0.1, 0.2, 0.7], [0, 0, 1]], dtype)
+    options = {"weight": np.array([1, 2, 0.5]) if weighted else None, "label_smoothing": 0.15}
+    losses = [naive.cross_entropy(logits, np.full(4, k), **options, reduction="none") for k in range(3)]
+    wanted = (np.stack(losses, axis=1) * shares).sum(axis=1)
+    wanted = {"mean": wanted.mean(), "sum": wanted.sum(), "none": wanted}[reduction]
+    close(ops.cross_entropy(logits, shares, **options, reduction=reduction).data, wanted)
+
+
 def test_cross_entropy_of_logits_that_would_overflow_exp() -> None:
     logits = np.array([[1000.0, 0.0], [-1000.0, 0.0]], np.float32)
     losses = ops.cross_entropy(logits, np.array([1, 1]), reduction="none").data

@@ -242,6 +242,21 @@ def test_cross_entropy(reduction, seed, dtype) -> None:
     p.compare("cross_entropy", ours, theirs, [x])
 
 
+@SEEDS
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_cross_entropy_of_probabilities(reduction, seed, dtype) -> None:
+    p = Pair(seed, dtype)
+    rows, classes = p.number(1, 30), p.number(2, 12)
+    target = p.rng.dirichlet(np.ones(classes), rows).astype(dtype)
+    weight = np.abs(p.draw(classes)) + np.asarray(0.1, dtype) if p.flag() else None
+    options: dict[str, Any] = {"reduction": reduction, "label_smoothing": p.number(0, 3) / 10}
+    x = p.leaves(rows, classes)
+    ours = ops.cross_entropy(x[0] * 3.0, target, weight=weight, **options)
+    their_weight = None if weight is None else torch.tensor(weight)
+    theirs = F.cross_entropy(x[1] * 3.0, torch.tensor(target), weight=their_weight, **options)
+    p.compare("cross_entropy", ours, theirs, [x])
+
+
 ACTIVATIONS = {
     "gelu": (ops.gelu, F.gelu),
     "relu": (ops.relu, F.relu),

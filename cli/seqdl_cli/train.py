@@ -11,6 +11,7 @@ import typer
 from seqdl_cli import training_options as shared
 from seqdl_cli.common import Quiet, Threads, command_line, start
 from seqdl_cli.progress import Display
+from seqdl_cli.train_letters import train_digits_command, train_letters_command
 from seqdl_data.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Train a model on data of yours.")
@@ -208,6 +209,10 @@ def train_motif_command(
         command = command_line()
         outcome = train_motif(positives, background, folder, settings, sites, watch=display, command=command)
     _tell_sites("motif", outcome, quiet)
+
+
+app.command("letters")(train_letters_command)
+app.command("digits")(train_digits_command)
 
 
 def _tell_sites(job: str, outcome: Any, quiet: bool) -> None:

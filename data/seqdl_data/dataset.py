@@ -7,6 +7,7 @@ file, as a column `split`, so that two people who read it report the same figure
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -63,6 +64,14 @@ def read_info(path: str | os.PathLike[str]) -> DatasetInfo:
     if info is None:
         raise InputError(f"{os.fspath(path)}: Parquet, but not made by seqdl; `seqdl data build` makes datasets")
     return info
+
+
+def provenance(path: str | os.PathLike[str], info: DatasetInfo) -> dict[str, Any]:
+    """What a model's card says of the dataset at `path` that it was trained on."""
+    with open_bytes(path) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    facts = {"name": info.name, "source": info.source, "licence": info.licence, "command": info.command}
+    return {"sha256": digest, "counts": info.counts, **facts}
 
 
 def stored_info(stream: BinaryIO, name: str | os.PathLike[str]) -> DatasetInfo | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from seqdl.tensor import Tensor
 from seqdl.training import session
 from seqdl.training.loop import Settings, Trainer
 from seqdl.training.session import Watcher
-from seqdl_data.dataset import DatasetInfo
+from seqdl_data.dataset import provenance
 from seqdl_data.files import write_bytes
 from seqdl_data.implants import build_implants
 from seqdl_data.plainjson import finite
@@ -221,15 +220,8 @@ def _task(dataset: str | os.PathLike[str], sites: SiteSettings, kinds: Sequence[
         task = SiteTask(train, valid, kinds, sites)
     except InputError as error:  # which does not know the file
         raise InputError(f"{os.fspath(dataset)}: {error}") from error
-    task.about = {"data": _described(dataset, info)}
+    task.about = {"data": provenance(dataset, info)}
     return task
-
-
-def _described(dataset: str | os.PathLike[str], info: DatasetInfo) -> dict[str, Any]:
-    with open(dataset, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    facts = {"name": info.name, "source": info.source, "licence": info.licence, "command": info.command}
-    return {"sha256": digest, "counts": info.counts, **facts}
 
 
 def _run(trainer: Trainer) -> SiteOutcome:

@@ -12,7 +12,7 @@ from seqdl.ops.registry import operation
 Array = np.ndarray
 
 
-@operation("(N, C), integers (N,) -> (), (N,) if not reduced")
+@operation("(N, C), integers (N,) or probabilities (N, C) -> (), (N,) if not reduced")
 def cross_entropy(
     logits: Array,
     target: Array,
@@ -27,10 +27,13 @@ def cross_entropy(
 
     weight (C,) weighs classes, and the mean is then the weighted one; targets equal to `ignore_index` count
     nothing; label_smoothing s mixes the target with the uniform distribution, (1 - s) and s.
+    A target of shape (N, C) gives the probability of each class; it knows no `ignore_index`, and the mean is over N.
     reduction: "mean", "sum" or "none". Softmax and loss are one pass; the gradient reuses its exponentials.
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be mean, sum or none, got {reduction!r}")
+    if target.ndim == 2:
+        return _of_probabilities(logits, target, weight, label_smoothing, reduction)
     if logits.ndim != 2 or target.shape != logits.shape[:1]:
         raise ValueError(f"logits (N, C) and target (N,) expected, got {logits.shape} and {target.shape}")
     rows, classes = logits.shape
@@ -77,5 +80,28 @@ def cross_entropy(
 
         parallel.run(fill, blocks)
         return (probabilities,)
+
+    return value, backward
+
+
+def _of_probabilities(
+    logits: Array, target: Array, weight: Array | None, label_smoothing: float, reduction: str
+) -> tuple[Array, Any]:
+    """-sum_c w_c y_c log p_c, where y is the target, smoothed."""
+    if logits.shape != target.shape:
+        raise ValueError(f"logits and probabilities of one shape expected, got {logits.shape} and {target.shape}")
+    rows, classes = logits.shape
+    y = (1 - label_smoothing) * target.astype(logits.dtype) + np.asarray(label_smoothing / classes, logits.dtype)
+    y = y.astype(logits.dtype) if weight is None else (y * weight).astype(logits.dtype)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_total = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    log_p = shifted - log_total
+    losses = -(y * log_p).sum(axis=1)
+    scale = np.asarray(1 / rows if reduction == "mean" else 1, logits.dtype)
+    value = losses if reduction == "none" else np.asarray(losses.sum(dtype=np.float64) * scale, logits.dtype)
+
+    def backward(g: Array) -> tuple[Array]:
+        upstream = np.broadcast_to(np.asarray(g * scale), (rows,))[:, None]
+        return (upstream * (np.exp(log_p) * y.sum(axis=1, keepdims=True) - y),)
 
     return value, backward

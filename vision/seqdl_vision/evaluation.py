@@ -1,0 +1,132 @@
+"""How well a model names characters that it has not seen, and how well it knows when it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqdl.metrics import Bin, calibration_error, reliability, softmax, wilson
+from seqdl_data.images import ImageSet
+from seqdl_vision.augment import flip_pixels
+from seqdl_vision.letters import Letters
+from seqdl_vision.network import pictures
+from seqdl_vision.symbols import NO_CHARACTER, fits, without_case
+
+Array = np.ndarray
+SHIFT, FLIPS = 2, 5  # the series' corruption: moved by up to two pixels, five pixels inverted
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a model says of labelled pictures, the labels that no class fits left out.
+
+    probabilities (N, K) of `labels`; right (N, K) bool: which labels are true of each picture; truth (N,) index into
+    `classes`.
+    """
+
+    labels: tuple[str, ...]
+    classes: tuple[str, ...]
+    probabilities: Array
+    right: Array
+    truth: Array
+
+    @property
+    def guess(self) -> Array:
+        """(N,) index of the most likely label."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def correct(self) -> Array:
+        """(N,) bool."""
+        return self.right[np.arange(len(self.right)), self.guess]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How good a model is on pictures: shares of them, with 95% intervals (Wilson), and calibration."""
+
+    count: int
+    accuracy: float
+    interval: tuple[float, float]
+    top2: float
+    top2_interval: tuple[float, float]
+    nats: float
+    calibration_error: float
+    reliability: list[Bin]
+
+
+def judge(letters: Letters, data: ImageSet, merge_case: bool = False, images: Array | None = None) -> Judged:
+    """What the model says of the pictures of `data`, or of `images` in their place.
+
+    merge_case: both cases of a letter count as one. Labels that fit no class of the data, such as "no character" or
+    digits where there are letters alone, are not choices: their probability goes to the others.
+    """
+    images = data.images if images is None else images
+    return judge_logits(letters.logits(images), letters.labels, letters.temperature, data, merge_case)
+
+
+def judge_logits(
+    logits: Array, labels: tuple[str, ...], temperature: float, data: ImageSet, merge_case: bool = False
+) -> Judged:
+    """As `judge`, of logits (N, K) that a model gave."""
+    possible = np.flatnonzero(fits(data.classes, labels).any(axis=0))
+    names, classes, truth = tuple(labels[k] for k in possible), data.classes, data.labels
+    probabilities = softmax(logits[:, possible] / temperature)
+    if merge_case:
+        names, own = without_case(names)
+        merged = np.zeros((len(probabilities), len(names)))
+        np.add.at(merged.T, own, probabilities.T)
+        classes, of = without_case(classes)
+        probabilities, truth = merged, of[truth]
+    return Judged(names, classes, probabilities, fits(classes, names)[truth], truth)
+
+
+def figures(judged: Judged) -> Figures:
+    """The figures of what was judged."""
+    n = len(judged.truth)
+    order = np.argsort(-judged.probabilities, axis=1, kind="stable")[:, :2]
+    second = np.take_along_axis(judged.right, order, axis=1).any(axis=1)
+    likelihood = np.maximum((judged.probabilities * judged.right).sum(axis=1), 1e-30)
+    bins = reliability(judged.probabilities.max(axis=1), judged.correct)
+    return Figures(
+        count=n,
+        accuracy=float(judged.correct.mean()) if n else float("nan"),
+        interval=wilson(int(judged.correct.sum()), n),
+        top2=float(second.mean()) if n else float("nan"),
+        top2_interval=wilson(int(second.sum()), n),
+        nats=float(-np.log(likelihood).mean()) if n else float("nan"),
+        calibration_error=calibration_error(bins),
+        reliability=bins,
+    )
+
+
+def corrupted(images: Array, seed: int = 1) -> Array:
+    """(N, H, W) float32 in [0, 1]: uint8 images moved by up to 2 pixels each way, 5 pixels of each inverted.
+
+    As chapter 5 of "Hello Deep Learning" spoils its digits; the same for each seed.
+    """
+    generator = np.random.default_rng(seed)
+    clean = pictures(images)[:, 0]
+    out = np.zeros_like(clean)
+    moves = generator.integers(-SHIFT, SHIFT + 1, (len(images), 2))
+    for n, (down, right) in enumerate(moves):
+        moved = np.roll(clean[n], (down, right), (0, 1))
+        moved[slice(0, down) if down >= 0 else slice(down, None)] = 0
+        moved[:, slice(0, right) if right >= 0 else slice(right, None)] = 0
+        out[n] = moved
+    return flip_pixels(out, np.full(len(out), FLIPS), generator)
+
+
+def confusion(judged: Judged) -> Array:
+    """(C, K) int64: how often a picture of each class got each label."""
+    table = np.zeros((len(judged.classes), len(judged.labels)), np.int64)
+    np.add.at(table, (judged.truth, judged.guess), 1)
+    return table
+
+
+def is_junk(letters: Letters, images: Array) -> Array:
+    """(N,) float64: the probability that each picture is no character; zeros where the model was not taught that."""
+    if NO_CHARACTER not in letters.labels:
+        return np.zeros(len(images))
+    return letters.probabilities(images)[:, letters.labels.index(NO_CHARACTER)].astype(np.float64)

@@ -1,0 +1,101 @@
+"""Letters: a network that knows characters, what it calls them, how sure it may be, and its file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from seqdl import modelfile, nn, parallel
+from seqdl.errors import ModelFileError
+from seqdl.metrics import softmax
+from seqdl.nn.module import StateError
+from seqdl.tensor import no_grad
+from seqdl_vision.network import NETWORKS, pictures
+
+Array = np.ndarray
+KIND = "characters"
+SHIPPED = ("alphanumeric", "letters", "digits")
+DEFAULT = SHIPPED[0]
+BATCH = 256  # pictures in one pass of the network
+
+
+@dataclass(eq=False)
+class Letters:
+    """A model that names the character in a picture. `card` is the metadata of its file.
+
+    labels: strings of the characters each may be, "" for none (see seqdl_vision.symbols). temperature: what its
+    logits are divided by, so that of what gets a probability of 0.9 nine in ten are right.
+
+    >>> letters = Letters.load("digits")
+    >>> letters.labels[:3]
+    ('0', '1', '2')
+    """
+
+    network: nn.Module
+    architecture: dict[str, Any]
+    labels: tuple[str, ...]
+    temperature: float = 1.0
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> Self:
+        """The model in a file, of a run's folder (its best), or a shipped one by name; "alphanumeric" by default.
+
+        ModelFileError for a file that is missing, damaged, of another kind or too new.
+        """
+        file = model_path(path)
+        arrays, card = modelfile.load_model(file, KIND)
+        try:
+            labels = tuple(str(label) for label in card["labels"])
+            network = build(card["architecture"], len(labels))
+            network.load_state_dict(arrays)
+            temperature = float(card["temperature"])
+        except (KeyError, TypeError, ValueError, StateError) as error:
+            raise ModelFileError(f"{file}: damaged model ({error}); fetch or train it again") from error
+        return cls(network.eval(), card["architecture"], labels, temperature, card)
+
+    def save(self, path: str | os.PathLike[str], scheme: str = "float32") -> None:
+        """Write the model, whole or not at all, in one of modelfile.SCHEMES; OutputError if that fails."""
+        own = {
+            "architecture": self.architecture,
+            "labels": list(self.labels),
+            "temperature": self.temperature,
+        }
+        modelfile.save_model(path, KIND, self.network.state_dict(), self.card | own, scheme)
+
+    def logits(self, images: Array) -> Array:
+        """(N, K) float32 of images (N, 28, 28), uint8, or float32 in [0, 1]; the network must be in evaluation."""
+        parts = [np.empty((0, len(self.labels)), np.float32)]
+        with no_grad(), parallel.single_threaded_blas():
+            for at in range(0, len(images), BATCH):
+                parts.append(self.network(pictures(images[at : at + BATCH])).data)
+        return np.concatenate(parts)
+
+    def probabilities(self, images: Array) -> Array:
+        """(N, K) float32, calibrated: how likely each label is of images (N, 28, 28)."""
+        return softmax(self.logits(images) / self.temperature).astype(np.float32)
+
+
+def build(architecture: dict[str, Any], labels: int, generator: np.random.Generator | None = None) -> nn.Module:
+    """The network that {"network": name, and its options} describes, with so many labels."""
+    options = dict(architecture)
+    return NETWORKS[options.pop("network")](labels, **options, generator=generator)
+
+
+def shipped() -> Iterable[Path]:
+    """The files of the models that come with seqdl."""
+    return (model_path(name) for name in SHIPPED)
+
+
+def model_path(path: str | os.PathLike[str] | None) -> Path:
+    """The file meant: a run's folder means its best, a shipped model's name that one, nothing the default."""
+    if path is None or (os.fspath(path) in SHIPPED and not os.path.exists(path)):
+        return Path(str(resources.files("seqdl_vision") / "models" / f"{path or DEFAULT}.safetensors"))
+    path = Path(path)
+    return path / "best.safetensors" if path.is_dir() else path
