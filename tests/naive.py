@@ -281,3 +281,52 @@ def kmer_symbols(codes: Sequence[int], k: int) -> list[int]:
         around = [codes[i] if 0 <= i < len(codes) else 4 for i in range(at - k // 2, at + k // 2 + 1)]
         symbols.append(4**k if 4 in around else int("".join(map(str, around)), 4))
     return symbols
+
+
+def bilinear(image: Array, y: float, x: float) -> float:
+    """The value between pixels, 0 outside."""
+    total = 0.0
+    for i in (math.floor(y), math.floor(y) + 1):
+        for j in (math.floor(x), math.floor(x) + 1):
+            if 0 <= i < image.shape[0] and 0 <= j < image.shape[1]:
+                total += (1 - abs(y - i)) * (1 - abs(x - j)) * float(image[i, j])
+    return total
+
+
+def bend(images: Array, matrices: Array, fields: Array) -> Array:
+    """out[y, x] = image at M (x, y, 1) + field(x, y), the field bilinear between its knots."""
+    out = np.empty(images.shape)
+    count, height, width = images.shape
+    knots = fields.shape[2]
+    for n in range(count):
+        for y in range(height):
+            for x in range(width):
+                u, v = y * (knots - 1) / (height - 1), x * (knots - 1) / (width - 1)
+                moved = [bilinear(fields[n, axis], u, v) for axis in (0, 1)]
+                from_x, from_y = matrices[n].astype(np.float64) @ [x, y, 1] + moved
+                out[n, y, x] = bilinear(images[n], from_y, from_x)
+    return out
+
+
+def thicken(images: Array, amounts: Array) -> Array:
+    """Mixed with the largest (smallest) of a pixel and its four neighbours; 0 beyond the edge."""
+    padded = np.pad(images.astype(np.float64), ((0, 0), (1, 1), (1, 1)))
+    height, width = images.shape[1:]
+    places = ((1, 1), (2, 1), (0, 1), (1, 2), (1, 0))
+    near = [padded[:, i : i + height, j : j + width] for i, j in places]
+    most, least = np.max(near, axis=0), np.min(near, axis=0)
+    a = amounts.astype(np.float64)[:, None, None]
+    return images + np.abs(a) * (np.where(a > 0, most, least) - images)
+
+
+def pen_stroke(a: Array, b: Array, radius: float, softness: float, shape: tuple[int, ...]) -> Array:
+    """1 within the radius of the line from a to b, 0 beyond, an edge of width `softness` between."""
+    out = np.zeros(shape)
+    along = b.astype(np.float64) - a
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            point = np.array([j, i]) - a.astype(np.float64)
+            share = np.clip(point @ along / (along @ along), 0, 1) if along.any() else 0.0
+            distance = np.linalg.norm(point - share * along)
+            out[i, j] = np.clip((radius - distance) / softness + 0.5, 0, 1)
+    return out

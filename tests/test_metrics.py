@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqdl.metrics import auroc, average_precision, calibration_error, fit_platt, reliability, top_k_accuracy
+from seqdl.metrics import (
+    auroc,
+    average_precision,
+    calibration_error,
+    fit_platt,
+    fit_temperature,
+    reliability,
+    top_k_accuracy,
+    wilson,
+)
 
 RANKED = {"average precision": average_precision, "auroc": auroc, "top-k": top_k_accuracy}
 NOTHING = np.empty(0)
@@ -108,3 +117,19 @@ def test_platt_of_one_class_is_its_share(truth: bool) -> None:
 
 def test_platt_of_nothing_leaves_the_logits_alone() -> None:
     assert fit_platt(NOTHING, NOTHING.astype(bool)) == (1, 0)
+
+
+def test_wilson_interval_of_known_cases() -> None:
+    low, high = wilson(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+    assert wilson(0, 20) == (pytest.approx(0, abs=1e-12), pytest.approx(0.1611, abs=1e-4))
+    assert wilson(0, 0) == (0, 1)
+
+
+def test_a_temperature_undoes_the_one_that_logits_were_made_with() -> None:
+    generator = np.random.default_rng(1)
+    chances = generator.dirichlet(np.ones(5), 4000)
+    drawn = np.array([generator.choice(5, p=p) for p in chances])
+    right = np.eye(5, dtype=bool)[drawn]
+    assert fit_temperature(np.log(chances) * 3, right) == pytest.approx(3, rel=0.1)
+    assert fit_temperature(np.empty((0, 5)), np.empty((0, 5), bool)) == 1

@@ -215,9 +215,7 @@ def _task(datasets: Sequence[str | os.PathLike[str]], letters: LetterSettings) -
         if not len(data.images):
             raise InputError(f"{os.fspath(path)}: no pictures in its train part")
     if not valid:
-        raise InputError(
-            f"{os.fspath(datasets[0])}: no pictures to validate on in any dataset; build with a valid part"
-        )
+        raise InputError(f"{os.fspath(datasets[0])}: no pictures to validate on; build with a valid part")
     task = LettersTask(train, valid, letters)
     task.about = {"data": [provenance(path, info) for path, ((_, info), _) in read.items()]}
     return task
