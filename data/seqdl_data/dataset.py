@@ -68,7 +68,7 @@ def read_info(path: str | os.PathLike[str]) -> DatasetInfo:
 
 def provenance(path: str | os.PathLike[str], info: DatasetInfo) -> dict[str, Any]:
     """What a model's card says of the dataset at `path` that it was trained on."""
-    with open_bytes(path) as file:
+    with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     facts = {"name": info.name, "source": info.source, "licence": info.licence, "command": info.command}
     return {"sha256": digest, "counts": info.counts, **facts}

@@ -42,12 +42,12 @@ def _part(image: Array, generator: np.random.Generator) -> Array:
 def _pair(left: Array, right: Array, generator: np.random.Generator) -> Array:
     """Two characters side by side, their boxes touching or nearly; one may be smaller or lower."""
     a, b = _cropped(left), _cropped(right)
-    gap, drop = generator.integers(-3, 4), generator.integers(-4, 5)
+    gap, drop = int(generator.integers(-3, 4)), int(generator.integers(-4, 5))
     top = max(0, -drop)
     height = max(len(a) + top, len(b) + top + drop)
     sheet = np.zeros((height, max(1, a.shape[1] + b.shape[1] + gap)), np.float32)
     sheet[top : top + len(a), : a.shape[1]] = a[:, : sheet.shape[1]]
-    place = sheet[top + drop : top + drop + len(b), sheet.shape[1] - b.shape[1] :]
+    place = sheet[top + drop : top + drop + len(b), max(0, sheet.shape[1] - b.shape[1]) :]
     np.maximum(place, b[:, -place.shape[1] :], out=place)
     return _fitted(_cropped(sheet), len(left))
 
