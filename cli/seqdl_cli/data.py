@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from seqdl_cli.common import command_line
+from seqdl_cli.data_images import add_commands, check_output, told
 from seqdl_data.dataset import DatasetInfo, read_info
 from seqdl_data.errors import UsageError
 from seqdl_data.text import build_text
@@ -53,8 +54,7 @@ def build_text_command(
 
     Example: seqdl data build text books/ notes.txt.gz -o books.parquet --valid-fraction 0.05
     """
-    if str(output) == "-":
-        raise UsageError("-o -: a dataset cannot go to standard output; name a file")
+    check_output(output)
     info = build_text(
         paths,
         output,
@@ -124,8 +124,7 @@ def build_splice_command(
     """
     from seqdl_data.splice import Genome, Split, build_splice
 
-    if str(output) == "-":
-        raise UsageError("-o -: a dataset cannot go to standard output; name a file")
+    check_output(output)
     fasta, gff3 = fasta or [], gff3 or []
     if len(fasta) != len(gff3):
         raise UsageError(f"each --fasta needs its --gff3: got {len(fasta)} and {len(gff3)}")
@@ -140,8 +139,10 @@ def build_splice_command(
         licence=licence,
         command=command_line(),
     )
-    for split, count in info.counts.items():
-        typer.echo(f"{output}: {split} " + ", ".join(f"{number:,} {unit}" for unit, number in count.items()), err=True)
+    told(output, info)
+
+
+add_commands(build_app)
 
 
 @app.command("info")
