@@ -106,6 +106,13 @@ CASES = {
             with_options("batch_norm", training=False, running_mean=np.ones(3), running_var=np.full(3, 2.0)),
             [real(2, 3, 2), real(3), real(3)],
         ),
+        (with_options("batch_norm", relu=True), [real(5, 3, 2, 2), real(3), real(3)]),
+        (ops.batch_norm, [real(4, 3), real(3), None, real(4, 3)]),
+        (with_options("batch_norm", relu=True), [real(5, 3, 2), real(3), real(3), real(5, 3, 2)]),
+        (
+            with_options("batch_norm", relu=True, training=False, running_mean=np.ones(3), running_var=np.ones(3)),
+            [real(4, 3), None, real(3), real(4, 3)],
+        ),
     ],
     "conv2d": [
         (ops.conv2d, [real(2, 2, 5, 4), real(3, 2, 3, 2), real(3)]),

@@ -19,6 +19,7 @@ from seqdl.kernels import (
     generation,
     motif_index,
     motifs,
+    normalisation,
     one_row,
     optimiser,
     pooling,
@@ -64,7 +65,7 @@ def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
 def test_every_kernel_has_a_test_here() -> None:
     modules = {m.__name__ for m in (activation, convolution, embedding, generation, optimiser, pooling, product)}
     modules |= {m.__name__ for m in (quantised, recurrent, sampling, one_row, motifs, motif_index)}
-    modules |= {score_distribution.__name__}
+    modules |= {score_distribution.__name__, normalisation.__name__}
     names = {k.__name__ for k in KERNELS if k.__module__ in modules}
     tests = " ".join(name for name in vars(sys.modules[__name__]) if name.startswith("test_"))
     assert {name for name in names if f"test_{name}_" not in tests + "_"} == set()
@@ -635,6 +636,96 @@ def test_conv2d_passes_a_nan_to_the_windows_that_see_it(dtype) -> None:
     x[0, 0, 0, 0] = np.nan
     out = ops.conv2d(x, np.ones((1, 1, 2, 2), dtype)).data
     np.testing.assert_array_equal(np.isnan(out[0, 0]), [[True, False, False], [False, False, False]])
+
+
+# Batch normalisation. Three channels: a line is not a power of two, and more rows than two chunks hold.
+
+
+class Rows:
+    """Rows of 3 channels, whole and flat, with the figures of each channel and room for the sums of each chunk."""
+
+    def __init__(self, dtype) -> None:
+        self.line = normalisation.line_length(3)
+        count = 2 * normalisation.LINES * self.line // 3 + 100
+        self.x, self.g, self.add = (draw(count, 3, dtype=dtype, seed=seed) for seed in range(3))
+        self.figures = draw(3, 3, dtype=dtype)
+        self.lines = normalisation.in_lines(list(self.figures), dtype)
+        self.parts = np.full((3, 2, 3), np.nan)
+
+    def out(self) -> np.ndarray:
+        mean, factor, shift = self.figures
+        return (self.x - mean) * factor + shift
+
+    def chunks(self, values: np.ndarray) -> list[np.ndarray]:
+        return np.split(values, [n * normalisation.LINES * self.line // 3 for n in (1, 2)])
+
+
+def in_two_blocks(fill) -> None:
+    """As two threads would."""
+    fill(2, 3)
+    fill(0, 2)
+
+
+def test_moments_are_each_chunks_sum_and_squares_about_its_mean(dtype) -> None:
+    case = Rows(dtype)
+    case.x += dtype.type(1000)  # a mean that squares would drown in
+    in_two_blocks(lambda *part: normalisation.moments(case.x.ravel(), case.parts, case.line, *part))
+    for part, rows in zip(case.parts, case.chunks(case.x.astype(np.float64)), strict=True):
+        np.testing.assert_allclose(part, [rows.sum(axis=0), rows.var(axis=0) * len(rows)], rtol=1e-5)
+
+
+def test_fold_sums_each_channel_of_a_line(dtype) -> None:
+    sums, total = draw(4, 3, dtype=dtype), np.full(3, np.nan)
+    normalisation.fold(sums.ravel(), total)
+    close(total.astype(dtype), sums.sum(axis=0))
+
+
+def test_spread_repeats_each_channel_along_a_line(dtype) -> None:
+    line = np.full(12, np.nan, dtype)
+    normalisation.spread(np.array([1.0, 2, 3]), 0.5, line)
+    np.testing.assert_array_equal(line, np.tile([0.5, 1, 1.5], 4))
+
+
+@pytest.mark.parametrize("with_add", [False, True])
+@pytest.mark.parametrize("floor", [0.0, -np.inf])
+def test_normalise_adds_and_cuts_off(dtype, floor, with_add) -> None:
+    case = Rows(dtype)
+    case.x[5, 1] = np.nan
+    add = case.add if with_add else case.add[:0]
+    y = np.full(case.x.shape, np.nan, dtype)
+    run = (case.x.ravel(), add.ravel(), case.lines, floor, y.ravel())
+    in_two_blocks(lambda *part: normalisation.normalise(*run, *part))
+    assert np.argwhere(np.isnan(y)).tolist() == [[5, 1]]
+    twin = np.maximum(case.out() + (add if with_add else 0), floor)
+    close(np.nan_to_num(y), np.nan_to_num(twin))
+
+
+def test_cut_off_keeps_what_a_relu_let_through(dtype) -> None:
+    g, y, kept = draw(90, dtype=dtype), np.maximum(draw(90, dtype=dtype, seed=1), 0), np.full(90, np.nan, dtype)
+    normalisation.cut_off(g, y, kept, 0, 50)
+    assert np.isnan(kept[50:]).all()
+    normalisation.cut_off(g, y, kept, 50, 90)
+    np.testing.assert_array_equal(kept, g * (y > 0))
+
+
+@pytest.mark.parametrize("floor", [0.0, -np.inf])
+def test_sum_gradients_of_each_chunk(dtype, floor) -> None:
+    case = Rows(dtype)
+    run = (case.x.ravel(), case.g.ravel(), case.lines, floor, case.parts)
+    in_two_blocks(lambda *part: normalisation.sum_gradients(*run, *part))
+    g = (case.g * (case.out() > floor)).astype(np.float64)
+    for part, given, about in zip(case.parts, case.chunks(g), case.chunks(g * (case.x - case.figures[0])), strict=True):
+        np.testing.assert_allclose(part, [given.sum(axis=0), about.sum(axis=0)], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("floor", [0.0, -np.inf])
+def test_gradient_of_each_row(dtype, floor) -> None:
+    case, slopes = Rows(dtype), draw(3, 3, dtype=dtype, seed=4)
+    grad_x = np.full(case.x.shape, np.nan, dtype)
+    run = (case.x.ravel(), case.g.ravel(), case.lines, floor, normalisation.in_lines(list(slopes), dtype))
+    in_two_blocks(lambda *part: normalisation.gradient(*run, grad_x.ravel(), *part))
+    a, b, c = slopes
+    close(grad_x, a * case.g * (case.out() > floor) - b - c * (case.x - case.figures[0]))
 
 
 # GELU

@@ -54,6 +54,12 @@ JOBS = {
         draw(16),
     ),
     "max_pool2d": lambda: projected(lambda x: ops.max_pool2d(x, 2), draw(36, 8, 64, 64)),
+    "batch_norm": lambda: projected(
+        lambda *leaves: ops.batch_norm(*leaves, relu=True), draw(60, 6, 44, 44), draw(6), draw(6)
+    ),
+    "batch_norm with a sum": lambda: projected(
+        lambda *leaves: ops.batch_norm(*leaves, relu=True), draw(60, 6, 44, 44), draw(6), draw(6), draw(60, 6, 44, 44)
+    ),
     "embedding": lambda: projected(lambda w: ops.embedding(w, np.arange(70_000) % 50), draw(50, 64)),
     "cross_entropy": lambda: projected(
         lambda x: ops.cross_entropy(x, np.arange(3000) % 150, label_smoothing=0.1, reduction="none"),

@@ -128,33 +128,39 @@ class LayerNorm(Module):
 
 
 class BatchNorm2d(Module):
-    """(B, C, *) -> the same: each channel normalised.   weight ones, bias zeros; running figures as buffers."""
+    """(B, C, *) -> the same: each channel normalised.   weight ones, bias zeros; running figures as buffers.
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    relu: a ReLU to go behind it at once; the layer may be given a second tensor, which is added before that. The
+    same as layers of their own, but faster.
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, relu: bool = False) -> None:
         super().__init__()
-        self.eps, self.momentum = eps, momentum
+        self.eps, self.momentum, self.relu = eps, momentum, relu
         self.weight = Parameter(np.ones(num_features, np.float32))
         self.bias = Parameter(np.zeros(num_features, np.float32))
         self.running_mean = np.zeros(num_features, np.float32)
         self.running_var = np.ones(num_features, np.float32)
         self.num_batches_tracked = np.zeros((), np.int64)  # PyTorch's files hold it
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any, add: Any = None) -> Any:
         if self.training:
             self.num_batches_tracked += 1
         return ops.batch_norm(
             x,
             self.weight,
             self.bias,
+            add,
             running_mean=self.running_mean,
             running_var=self.running_var,
             training=self.training,
             momentum=self.momentum,
             eps=self.eps,
+            relu=self.relu,
         )
 
     def extra_repr(self) -> str:
-        return f"{len(self.weight)}, eps={self.eps}, momentum={self.momentum}"
+        return f"{len(self.weight)}, eps={self.eps}, momentum={self.momentum}{', relu=True' if self.relu else ''}"
 
 
 class BatchNorm1d(BatchNorm2d):
