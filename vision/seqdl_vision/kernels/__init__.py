@@ -1,0 +1,1 @@
+"""Numba kernels of the vision package: arrays in, arrays filled."""
