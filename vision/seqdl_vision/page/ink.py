@@ -81,7 +81,7 @@ def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
     show("3-flattened", 255 - grey)
     matrix, notes = np.eye(2, 3), []
     if abs(found.degrees) >= STRAIGHT:
-        matrix, shape = turning(*grey.shape, found.degrees)
+        matrix, shape = turning(grey.shape[0], grey.shape[1], found.degrees)
         grey = turned(grey, matrix, shape)
         notes.append(f"page turned by {found.degrees:.1f} degrees")
         show("4-deskewed", 255 - grey)

@@ -50,9 +50,8 @@ def horizontal_rules(mask: Array, letter: float) -> list[Rule]:
     factor = max(1, int(letter / VIEW_LETTER))
     view = pooled(mask, factor)
     unit = letter / factor
-    labels, count = ndimage.label(
-        _bridged(_long_runs(view, round(RUN * unit)), round(GAP * unit)), np.ones((3, 3), bool)
-    )
+    lines = _bridged(_long_runs(view, round(RUN * unit)), round(GAP * unit))
+    labels, _ = ndimage.label(lines, np.ones((3, 3), bool))
     found = []
     for label, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
         if columns.stop - columns.start >= LONG * unit:
@@ -68,7 +67,8 @@ def pooled(mask: Array, factor: int) -> Array:
     """mask (H, W), smaller: ink where a block of factor x factor pixels holds any; the last blocks may be cut."""
     down, across = -mask.shape[0] % factor, -mask.shape[1] % factor
     mask = np.pad(mask, ((0, down), (0, across)))
-    return mask.reshape(mask.shape[0] // factor, factor, mask.shape[1] // factor, factor).any(axis=(1, 3))
+    blocks = mask.reshape(mask.shape[0] // factor, factor, mask.shape[1] // factor, factor)
+    return np.asarray(blocks.any(axis=(1, 3)))
 
 
 def _long_runs(mask: Array, length: int) -> Array:

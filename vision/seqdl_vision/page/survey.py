@@ -49,7 +49,7 @@ def survey(view: Array) -> Survey:
     level = float(np.quantile(dark, CORE))
     grey = _as_bytes(grey, level)
     mask = binarised(grey, 255, max(view.shape[:2]) / 20)
-    labels, boxes, pixels = boxes_of(mask)
+    _, boxes, pixels = boxes_of(mask)
     letter = letter_height(boxes, pixels, mask.shape)
     return Survey(paper, weights, level, letter, stroke_width(mask), skew(mask, letter), grey, mask)
 
