@@ -1,0 +1,137 @@
+"""From a photo to its ink: the loops over all pixels. Each fills the rows lo to hi of `out` alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqdl.kernels.jit import kernel
+
+
+@kernel
+def block_means(photo, out, lo, hi):  # type: ignore[no-untyped-def]
+    """out[y, x, c] = mean of a square block of photo. photo (H, W, C) uint8; out (H // f, W // f, C) float32."""
+    size = photo.shape[1] // out.shape[1]
+    share = out.dtype.type(1) / out.dtype.type(size * size)
+    for y in range(lo, hi):
+        for x in range(out.shape[1]):
+            for c in range(out.shape[2]):
+                total = 0
+                for i in range(y * size, (y + 1) * size):
+                    for j in range(x * size, (x + 1) * size):
+                        total += photo[i, j, c]
+                out[y, x, c] = out.dtype.type(total) * share
+
+
+@kernel
+def absorbed(photo, paper, weights, step, gain, out, lo, hi):  # type: ignore[no-untyped-def]
+    """out = gain times the share of the paper's light that is missing: 1 - photo / paper, weighted over the channels.
+
+    photo (H, W, C) uint8; paper (G, K, C) float32, the light of blank paper in the middle of each square of `step`
+    pixels of the photo, bilinear between; weights (C,) float32; out (H // f, W // f) uint8, a block's mean.
+    """
+    width, channels = photo.shape[1:]
+    size = width // out.shape[1]
+    one, half = weights.dtype.type(1), weights.dtype.type(0.5)
+    whole = weights.sum() * gain
+    factors = np.empty((out.shape[1], channels), weights.dtype)
+    for y in range(lo, hi):
+        _light_of_row(paper, (weights.dtype.type(y) + half) * (weights.dtype.type(size) / step), size / step, factors)
+        for x in range(out.shape[1]):
+            for c in range(channels):
+                factors[x, c] = gain * weights[c] / (factors[x, c] * weights.dtype.type(size * size))
+        for x in range(out.shape[1]):
+            value = whole + half
+            for c in range(channels):
+                total = 0
+                for i in range(y * size, (y + 1) * size):
+                    for j in range(x * size, (x + 1) * size):
+                        total += photo[i, j, c]
+                value -= factors[x, c] * weights.dtype.type(total)
+            out[y, x] = np.uint8(min(max(value, half - half), one * 255))
+
+
+@kernel
+def _light_of_row(paper, y, step, out):  # type: ignore[no-untyped-def]
+    """out[x, c] = paper (G, K, C) at row y and column (x + 1/2) step, both counted in squares; bilinear."""
+    rows, columns, channels = paper.shape
+    half, zero = out.dtype.type(0.5), out.dtype.type(0)
+    step = out.dtype.type(step)
+    y = min(max(y - half, zero), out.dtype.type(rows - 1))
+    top = min(int(y), max(rows - 2, 0))
+    under = min(top + 1, rows - 1)
+    down = y - out.dtype.type(top)
+    for j in range(len(out)):
+        x = min(max((out.dtype.type(j) + half) * step - half, zero), out.dtype.type(columns - 1))
+        left = min(int(x), max(columns - 2, 0))
+        next_left = min(left + 1, columns - 1)
+        right = x - out.dtype.type(left)
+        for c in range(channels):
+            above = paper[top, left, c] * (1 - right) + paper[top, next_left, c] * right
+            below = paper[under, left, c] * (1 - right) + paper[under, next_left, c] * right
+            out[j, c] = above * (1 - down) + below * down
+
+
+@kernel
+def rotated(image, inverse, out, lo, hi):  # type: ignore[no-untyped-def]
+    """out[y, x] = image at inverse @ (x, y, 1), bilinear, 0 outside.
+
+    image (H, W) uint8; inverse (2, 3) float32, rows x and y, in pixel centres; out uint8.
+    """
+    height, width = image.shape
+    kind = inverse.dtype.type
+    for y in range(lo, hi):
+        for x in range(out.shape[1]):
+            from_x = inverse[0, 0] * kind(x) + inverse[0, 1] * kind(y) + inverse[0, 2]
+            from_y = inverse[1, 0] * kind(x) + inverse[1, 1] * kind(y) + inverse[1, 2]
+            left, top = int(np.floor(from_x)), int(np.floor(from_y))
+            out[y, x] = 0
+            if left >= 0 and top >= 0 and left < width - 1 and top < height - 1:
+                right, down = from_x - kind(left), from_y - kind(top)
+                above = kind(image[top, left]) * (1 - right) + kind(image[top, left + 1]) * right
+                below = kind(image[top + 1, left]) * (1 - right) + kind(image[top + 1, left + 1]) * right
+                out[y, x] = np.uint8(above * (1 - down) + below * down + kind(0.5))
+
+
+@kernel
+def sauvola(grey, reach, settings, out, lo, hi):  # type: ignore[no-untyped-def]
+    """out = grey > m + share (level - m) (1 - s / spread), m and s mean and deviation of the window around a pixel.
+
+    grey (H, W) uint8, ink is bright; the window reaches `reach` pixels each way and ends at the picture's edge;
+    settings (3,) float32: level, spread, share; out (H, W) bool. The sums are whole numbers: however the rows are
+    cut into blocks, the result is the same.
+    """
+    height, width = grey.shape
+    kind = settings.dtype.type
+    level, spread, share = settings
+    one, zero = kind(1), kind(0)
+    sums, squares = np.zeros(width, np.int64), np.zeros(width, np.int64)
+    for i in range(max(lo - reach, 0), min(lo + reach, height)):
+        _add_row(grey[i], 1, sums, squares)
+    for y in range(lo, hi):
+        if y + reach < height:
+            _add_row(grey[y + reach], 1, sums, squares)
+        if y - reach - 1 >= 0 and y > lo:
+            _add_row(grey[y - reach - 1], -1, sums, squares)
+        rows = min(y + reach, height - 1) - max(y - reach, 0) + 1
+        total, total_squares = sums[: min(reach, width)].sum(), squares[: min(reach, width)].sum()
+        for x in range(width):
+            if x + reach < width:
+                total += sums[x + reach]
+                total_squares += squares[x + reach]
+            if x - reach - 1 >= 0:
+                total -= sums[x - reach - 1]
+                total_squares -= squares[x - reach - 1]
+            count = rows * (min(x + reach, width - 1) - max(x - reach, 0) + 1)
+            mean = kind(total) / kind(count)
+            deviation = np.sqrt(kind(count * total_squares - total * total)) / kind(count)
+            dull = max(one - deviation / spread, zero)
+            out[y, x] = kind(grey[y, x]) > mean + share * max(level - mean, zero) * dull
+
+
+@kernel
+def _add_row(row, sign, sums, squares):  # type: ignore[no-untyped-def]
+    """sums and squares (W,) int64 += sign times row (W,) uint8 and its square."""
+    for x in range(len(row)):
+        value = np.int64(row[x])
+        sums[x] += sign * value
+        squares[x] += sign * value * value

@@ -1,0 +1,56 @@
+"""How far a page is turned, from the profile of its ink along the lines, and the picture turned back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from seqdl import parallel
+from seqdl_vision.kernels import ink as kernels
+
+Array = np.ndarray
+
+LIMIT = 10.0  # degrees each way
+POINTS = 20_000  # of the ink are enough to measure by
+
+
+def skew(mask: Array, letter: float) -> float:
+    """Angle in degrees by which the lines of a mask (H, W) run down to the right; 0 where there is too little ink.
+
+    The profile, ink per row, is sharpest along the lines: the angle with the greatest sum of squares of the slope.
+    """
+    y, x = np.nonzero(mask)
+    if len(y) == 0 or np.ptp(x) < 6 * letter:
+        return 0.0
+    step = -(-len(y) // POINTS)
+    y, x = y[::step].astype(np.float32), x[::step].astype(np.float32)
+    bin_height = max(1.0, letter / 8)
+    coarse = np.arange(-LIMIT, LIMIT + 0.25, 0.5)
+    best = coarse[np.argmax([_sharpness(y, x, a, bin_height) for a in coarse])]
+    fine = best + np.arange(-0.5, 0.51, 0.1)
+    return float(fine[np.argmax([_sharpness(y, x, a, bin_height) for a in fine])])
+
+
+def _sharpness(y: Array, x: Array, degrees: float, bin_height: float) -> float:
+    down = (y - np.float32(math.tan(math.radians(degrees))) * x) / np.float32(bin_height)
+    profile = np.bincount((down - down.min()).astype(np.int64)).astype(float)
+    return float((profile**2).sum())
+
+
+def turning(height: int, width: int, degrees: float) -> tuple[Array, tuple[int, int]]:
+    """Matrix (2, 3) float64 from the turned picture's pixels to those of (height, width), and the turned shape."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    turned_width = math.ceil(width * abs(cos) + height * abs(sin))
+    turned_height = math.ceil(height * abs(cos) + width * abs(sin))
+    linear = np.array([[cos, -sin], [sin, cos]])
+    middle = np.array([width - 1, height - 1]) / 2 - linear @ np.array([turned_width - 1, turned_height - 1]) / 2
+    return np.column_stack([linear, middle]), (turned_height, turned_width)
+
+
+def turned(grey: Array, inverse: Array, shape: tuple[int, int]) -> Array:
+    """grey (H, W) uint8 at inverse @ (x, y, 1) for each pixel of `shape`; paper outside."""
+    out = np.empty(shape, np.uint8)
+    matrix = inverse.astype(np.float32)
+    parallel.run(lambda lo, hi: kernels.rotated(grey, matrix, out, lo, hi), parallel.batch_blocks(len(out)))
+    return out
