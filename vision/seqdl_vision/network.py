@@ -67,11 +67,10 @@ class Unit(nn.Module):
     def __init__(self, inputs: int, outputs: int, generator: Generator = None) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False, generator=generator)
-        self.norm = nn.BatchNorm2d(outputs)
+        self.norm = nn.BatchNorm2d(outputs, relu=True)
 
     def forward(self, x: Any, around: Any = None) -> Any:
-        y = self.norm(self.conv(x))
-        return (y if around is None else y + around).relu()
+        return self.norm(self.conv(x), around)
 
 
 class Stage(nn.Module):
