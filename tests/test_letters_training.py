@@ -20,7 +20,8 @@ from seqdl_data.images import read_images
 from seqdl_vision.evaluation import figures, judge
 from seqdl_vision.letters import Letters
 from seqdl_vision.pool import Pool
-from seqdl_vision.training import LetterSettings, digits_of, resume_letters, train_letters
+from seqdl_vision.symbols import only
+from seqdl_vision.training import LetterSettings, resume_letters, train_letters
 
 TINY = LetterSettings(width=4, batch=20, dropout=0.1)
 QUICK = Settings(epochs=4, validations=3, lr=0.01)
@@ -131,7 +132,7 @@ def test_junk_takes_the_label_for_it_and_its_share() -> None:
 
 
 def test_digits_are_taken_out_of_other_characters() -> None:
-    digits = digits_of(shapes(30, 1))
+    digits = only(shapes(30, 1), str.isdigit)
     assert digits.classes == ("7",)
     assert len(digits) == 10
     assert set(digits.labels) == {0}

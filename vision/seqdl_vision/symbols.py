@@ -6,9 +6,11 @@ training data can teach, and a label of one fits a label of another if they shar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+
+from seqdl_data.images import ImageSet
 
 Array = np.ndarray
 NO_CHARACTER = ""
@@ -42,3 +44,11 @@ def without_case(classes: Sequence[str]) -> tuple[tuple[str, ...], Array]:
     names = ["".join(sorted({form for c in of for form in (c.upper(), c.lower())})) for of in classes]
     merged = tuple(dict.fromkeys(names))
     return merged, np.array([merged.index(name) for name in names], np.int64)
+
+
+def only(data: ImageSet, wanted: Callable[[str], bool]) -> ImageSet:
+    """The characters of a set whose class is wanted; the others are no classes of the result."""
+    kept = np.array([wanted(name) for name in data.classes], bool)
+    part = data.select(kept[data.labels])
+    names = tuple(name for name in data.classes if wanted(name))
+    return ImageSet(part.images, (np.cumsum(kept) - 1)[part.labels], names, part.writers, part.strokes)

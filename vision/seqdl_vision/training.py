@@ -25,7 +25,7 @@ from seqdl_vision.evaluation import figures, judge_logits
 from seqdl_vision.letters import Letters, build
 from seqdl_vision.network import NETWORKS, pictures
 from seqdl_vision.pool import Pool
-from seqdl_vision.symbols import NO_CHARACTER, model_labels
+from seqdl_vision.symbols import NO_CHARACTER, model_labels, only
 
 Array = np.ndarray
 DEFAULTS = Settings(epochs=20.0, lr=3e-3, weight_decay=0.05, validations=10)
@@ -207,8 +207,8 @@ def resume_letters(folder: str | os.PathLike[str], *, watch: Watcher = lambda re
 
 def _task(datasets: Sequence[str | os.PathLike[str]], letters: LetterSettings) -> LettersTask:
     read = {os.fspath(path): (read_images(path, "train"), read_images(path, "valid")[0]) for path in datasets}
-    choose = digits_of if letters.only_digits else lambda data: data
-    read = {path: ((choose(train), info), choose(valid)) for path, ((train, info), valid) in read.items()}
+    if letters.only_digits:
+        read = {path: ((only(t, str.isdigit), info), only(v, str.isdigit)) for path, ((t, info), v) in read.items()}
     train = [read[os.fspath(path)][0][0] for path in datasets]
     valid = [data for _, data in read.values() if len(data.images)]
     for path, data in zip(datasets, train, strict=True):
@@ -219,15 +219,6 @@ def _task(datasets: Sequence[str | os.PathLike[str]], letters: LetterSettings) -
     task = LettersTask(train, valid, letters)
     task.about = {"data": [provenance(path, info) for path, ((_, info), _) in read.items()]}
     return task
-
-
-def digits_of(data: ImageSet) -> ImageSet:
-    """The part of a set whose classes are digits; pen strokes are left out."""
-    wanted = np.array([name.isdigit() for name in data.classes], bool)
-    rows = wanted[data.labels]
-    names = tuple(name for name in data.classes if name.isdigit())
-    labels = (np.cumsum(wanted) - 1)[data.labels[rows]]
-    return ImageSet(data.images[rows], labels, names, data.writers[rows], None)
 
 
 def _run(trainer: Trainer) -> LettersOutcome:
