@@ -145,4 +145,6 @@ def _of_writing(grey: Array, mask: Array, written: Array, level: float, stroke: 
     edge = max(1, round(stroke / 3))
     near = ndimage.binary_dilation(written, TOUCHING, iterations=edge)
     full = np.minimum(np.arange(256) * (255 / level), 255).round().astype(np.uint8)
-    return np.where(near & ~(mask & ~written), full[grey], 0).astype(np.uint8)
+    soft = np.where(near & ~(mask & ~written), full[grey], np.uint8(0))
+    soft[written & ~mask] = 255  # mended where a rule was
+    return soft

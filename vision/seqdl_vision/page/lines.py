@@ -14,7 +14,7 @@ Array = np.ndarray
 
 VIEW_LETTER = 12  # rules are looked for in a view whose letters are this high
 RUN = 1.2  # letter heights: a rule is made of runs at least this long
-GAP = 1.5  # letter heights: and may be broken for so long
+GAP = 0.5  # letter heights: and may be broken for so long
 
 
 @dataclass(frozen=True)
