@@ -94,15 +94,15 @@ def rotated(image, inverse, out, lo, hi):  # type: ignore[no-untyped-def]
 
 @kernel
 def sauvola(grey, reach, settings, out, lo, hi):  # type: ignore[no-untyped-def]
-    """out = grey > m + share (level - m) (1 - s / spread), m and s mean and deviation of the window around a pixel.
+    """out = grey > max(m + share (level - m) (1 - s / spread), floor): m, s mean and deviation of a window around it.
 
     grey (H, W) uint8, ink is bright; the window reaches `reach` pixels each way and ends at the picture's edge;
-    settings (3,) float32: level, spread, share; out (H, W) bool. The sums are whole numbers: however the rows are
-    cut into blocks, the result is the same.
+    settings (4,) float32: level, spread, share, floor; out (H, W) bool. The sums are whole numbers: however the
+    rows are cut into blocks, the result is the same.
     """
     height, width = grey.shape
     kind = settings.dtype.type
-    level, spread, share = settings
+    level, spread, share, floor = settings
     one, zero = kind(1), kind(0)
     sums, squares = np.zeros(width, np.int64), np.zeros(width, np.int64)
     for i in range(max(lo - reach, 0), min(lo + reach, height)):
@@ -125,7 +125,7 @@ def sauvola(grey, reach, settings, out, lo, hi):  # type: ignore[no-untyped-def]
             mean = kind(total) / kind(count)
             deviation = np.sqrt(kind(count * total_squares - total * total)) / kind(count)
             dull = max(one - deviation / spread, zero)
-            out[y, x] = kind(grey[y, x]) > mean + share * max(level - mean, zero) * dull
+            out[y, x] = kind(grey[y, x]) > max(mean + share * max(level - mean, zero) * dull, floor)
 
 
 @kernel

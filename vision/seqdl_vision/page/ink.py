@@ -8,40 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from seqdl_vision.page.binarise import binarised
+from seqdl_vision.page.binarise import FLOOR, binarised
 from seqdl_vision.page.deskew import turned, turning
 from seqdl_vision.page.flatten import flattened
-from seqdl_vision.page.result import Box
+from seqdl_vision.page.paper import Paper
+from seqdl_vision.page.parts import TOUCHING, Parts
+from seqdl_vision.page.placement import Placement
 from seqdl_vision.page.rules import without_rules
-from seqdl_vision.page.scale import boxes_of, letter_height, reduced, stroke_width, view_factor, working_factor
-from seqdl_vision.page.specks import without_specks
-from seqdl_vision.page.survey import survey
+from seqdl_vision.page.scale import letter_height, reduced, stroke_width, view_factor, working_factor
+from seqdl_vision.page.strays import written_parts
+from seqdl_vision.page.survey import Survey, survey
 
 Array = np.ndarray
 Debug = Callable[[str, Array], None]
 
 WINDOW = 2.0  # letter heights: Sauvola's window
 STRAIGHT = 0.25  # degrees: a page turned by less is left as it is
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where the ink picture lies on the upright photo of width x height pixels.
-
-    matrix (2, 3): from (x, y, 1) of a pixel's corner in the ink picture to (x, y) in the photo.
-    """
-
-    matrix: Array
-    width: int
-    height: int
-
-    def __call__(self, box: Box) -> Box:
-        """The box of the photo around a box of the ink picture, cut at the photo's edge; one pixel at least."""
-        corners = np.array([(x, y, 1) for x in (box.left, box.right) for y in (box.top, box.bottom)]) @ self.matrix.T
-        left, top = np.floor(corners.min(axis=0) + 1e-6).astype(int)
-        right, bottom = np.ceil(corners.max(axis=0) - 1e-6).astype(int)
-        left, top = min(max(left, 0), self.width - 1), min(max(top, 0), self.height - 1)
-        return Box(left, top, max(left + 1, min(right, self.width)), max(top + 1, min(bottom, self.height)))
+RULED = 1.5  # times as dark as the rules are, where the mix of colours leaves them: what is less is paper
+HIGHEST_FLOOR = 0.5  # of full ink: rules as dark as the ink are known by their shape
+SAMPLES = 20_000  # pixels of ink that tell how dark it is
 
 
 @dataclass(frozen=True)
@@ -66,57 +51,100 @@ def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
     debug: called with a name and a picture (uint8 or bool) after each step. A page without ink gives an empty mask
     and says so in its notes.
     """
-    show = debug or (lambda name, picture: None)
+    show = debug or _show_nothing
     photo = photo[..., None] if photo.ndim == 2 else photo
-    height, width, _ = photo.shape
-    small = view_factor(height, width)
+    small = view_factor(*photo.shape[:2])
     view = reduced(photo, small)
     found = survey(view)
     show("1-view", view.mean(axis=2).astype(np.uint8))
-    show("2-view-ink", found.mask)
-    factor = working_factor(found.letter * small)
+    show("2-view-ink", _painted(found.writing, view.shape))
     if found.letter == 0:
-        return _no_ink(height, width)
-    grey = flattened(photo, found.paper, found.weights, found.level, small, factor)
-    show("3-flattened", 255 - grey)
-    matrix, notes = np.eye(2, 3), []
-    if abs(found.degrees) >= STRAIGHT:
-        matrix, shape = turning(grey.shape[0], grey.shape[1], found.degrees)
-        grey = turned(grey, matrix, shape)
-        notes.append(f"page turned by {found.degrees:.1f} degrees")
-        show("4-deskewed", 255 - grey)
+        return _no_ink(photo)
+    factor = working_factor(found.letter * small)
+    grey, level, placement, notes = _flat_and_level(photo, found, small, factor, show)
     letter = found.letter * small / factor
-    mask = binarised(grey, 255, WINDOW * letter)
+    mask = binarised(grey, level, WINDOW * letter, max(FLOOR, min(RULED * found.rules, HIGHEST_FLOOR)))
     show("5-binarised", ~mask)
-    stroke = stroke_width(mask)
-    written = without_rules(mask, letter, stroke)
-    show("6-without-rules", ~written)
-    _, boxes, pixels = boxes_of(written)
-    letter = letter_height(boxes, pixels, mask.shape)
-    stroke = stroke_width(written)
-    written = without_specks(written, letter, stroke)
-    show("7-without-specks", ~written)
+    without = without_rules(mask, placement, letter, stroke_width(mask))
+    show("6-without-rules", ~without)
+    written = _written(without, grey, found.paper, placement, small)
+    show("7-writing", ~written)
     if not written.any():
-        return _no_ink(height, width)
-    grey = _of_writing(grey, mask, written, stroke)
+        return _no_ink(photo)
+    stroke = stroke_width(written)
+    grey = _of_writing(grey, mask, written, level, stroke)
     show("8-ink", 255 - grey)
-    return Ink(written, grey, _placement(matrix, factor, height, width), stroke, tuple(notes))
+    return Ink(written, grey, placement, stroke, notes)
 
 
-def _no_ink(height: int, width: int) -> Ink:
+def _painted(places: Array, shape: tuple[int, ...]) -> Array:
+    picture = np.ones(shape[:2], bool)
+    picture[tuple(places.T)] = False
+    return picture
+
+
+def _show_nothing(name: str, picture: Array) -> None:
+    pass
+
+
+def _no_ink(photo: Array) -> Ink:
+    height, width = photo.shape[:2]
     empty = np.zeros((height, width), np.uint8)
     return Ink(empty.astype(bool), empty, Placement(np.eye(2, 3), width, height), 0.0, ("no ink",))
 
 
-def _of_writing(grey: Array, mask: Array, written: Array, stroke: float) -> Array:
-    """grey where there is writing, with the soft edge of its strokes but not what was taken out of the mask."""
+def _flat_and_level(
+    photo: Array, found: Survey, small: int, factor: int, show: Debug
+) -> tuple[Array, float, Placement, tuple[str, ...]]:
+    """How much ink (H, W) uint8 on the page turned level, that of full ink, where the page lies, and notes."""
+    grey = flattened(photo, found.paper, found.weights, 2 * found.level, small, factor)
+    show("3-flattened", 255 - grey)
+    level = full_ink(grey, found.writing, small / factor)
+    if abs(found.degrees) < STRAIGHT:
+        return grey, level, Placement.of(np.eye(2, 3), factor, photo), ()
+    matrix, shape = turning(grey.shape[0], grey.shape[1], found.degrees)
+    grey = turned(grey, matrix, shape)
+    show("4-level", 255 - grey)
+    return grey, level, Placement.of(matrix, factor, photo), (f"page turned by {found.degrees:.1f} degrees",)
+
+
+def full_ink(grey: Array, writing: Array, ratio: float) -> float:
+    """The grey of a stroke's core: the median of the darkest pixels of grey (H, W) in each pixel of a view.
+
+    writing (N, 2): rows and columns of those pixels; ratio: how many times finer grey is than the view. The view
+    itself shows thin strokes too pale.
+    """
+    rows, columns = writing.T
+    step = -(-len(rows) // SAMPLES)
+    rows, columns = rows[::step], columns[::step]
+    block = np.arange(max(1, int(ratio)))
+    y = np.minimum((rows * ratio).astype(int)[:, None] + block, grey.shape[0] - 1)
+    x = np.minimum((columns * ratio).astype(int)[:, None] + block, grey.shape[1] - 1)
+    return max(float(np.median(grey[y[:, :, None], x[:, None, :]].max(axis=(1, 2)))), 1.0)
+
+
+def _written(mask: Array, grey: Array, paper: Paper, placement: Placement, small: int) -> Array:
+    """mask without the parts that are no writing."""
+    parts = Parts.of(mask)
+    off_paper = np.zeros(len(parts.pixels))
+    if not paper.here.all():
+        rows, columns = np.nonzero(mask)
+        x, y = placement.on_photo(columns + 0.5, rows + 0.5)
+        tile = paper.tile * small
+        row = np.clip((y / tile).astype(int), 0, paper.here.shape[0] - 1)
+        column = np.clip((x / tile).astype(int), 0, paper.here.shape[1] - 1)
+        beyond = ~paper.here[row, column]
+        off_paper = parts.count((rows[beyond], columns[beyond])) / parts.pixels
+    stroke = stroke_width(mask)
+    letter = letter_height(parts, stroke, off_paper < 0.3)
+    return parts.mask(written_parts(parts, grey, off_paper, letter, stroke))
+
+
+def _of_writing(grey: Array, mask: Array, written: Array, level: float, stroke: float) -> Array:
+    """grey where there is writing, full ink at 255, with the soft edge of its strokes but not what left the mask."""
     edge = max(1, round(stroke / 3))
-    near = ndimage.binary_dilation(written, np.ones((3, 3), bool), iterations=edge)
-    return np.where(near & ~(mask & ~written), grey, 0).astype(np.uint8)
-
-
-def _placement(matrix: Array, factor: int, height: int, width: int) -> Placement:
-    """From pixel centres of the ink picture to those of the picture before turning, to corners of the photo."""
-    linear = matrix[:, :2]
-    offset = matrix[:, 2] + 0.5 - linear @ np.array([0.5, 0.5])
-    return Placement(np.column_stack([linear, offset]) * factor, width, height)
+    near = ndimage.binary_dilation(written, TOUCHING, iterations=edge)
+    full = np.minimum(np.arange(256) * (255 / level), 255).round().astype(np.uint8)
+    soft = np.where(near & ~(mask & ~written), full[grey], np.uint8(0))
+    soft[written & ~mask] = 255  # mended where a rule was
+    return soft

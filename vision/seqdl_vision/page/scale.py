@@ -5,24 +5,26 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import ndimage
 
 from seqdl import parallel
 from seqdl_vision.kernels import ink as kernels
+from seqdl_vision.page.parts import Parts, weighted_median
 
 Array = np.ndarray
 
 VIEW_PIXELS = 1_000_000  # enough to measure a page by; its letters are read at `working_factor`
 LETTER = 40  # the classifier's letters are 24 pixels high; more than twice that tells it nothing
+LETTER_INK = 4.0  # stroke widths, squared: the smallest letter holds more
+LETTER_HEIGHT = 2.5  # stroke widths: and is higher
 
 
 def view_factor(height: int, width: int) -> int:
     """How many times smaller, each way, the view is that a photo is measured by."""
-    return max(1, math.ceil(math.sqrt(height * width / VIEW_PIXELS)))
+    return max(1, min(math.ceil(math.sqrt(height * width / VIEW_PIXELS)), height, width))
 
 
 def reduced(photo: Array, factor: int) -> Array:
-    """Block means of a photo (H, W, C) uint8 -> (H // factor, W // factor, C) float32, at least 1 x 1."""
+    """Block means of a photo (H, W, C) uint8 -> (H // factor, W // factor, C) float32."""
     height, width, channels = photo.shape
     out = np.empty((height // factor, width // factor, channels), np.float32)
     parallel.run(lambda lo, hi: kernels.block_means(photo, out, lo, hi), parallel.batch_blocks(len(out)))
@@ -34,42 +36,30 @@ def working_factor(letter: float) -> int:
     return max(1, int(letter / LETTER))
 
 
-def boxes_of(mask: Array) -> tuple[Array, Array, Array]:
-    """Labels (H, W) int32, boxes (N, 4) as top, bottom, left, right, and pixels (N,) of the 8-connected parts."""
-    labels, count = ndimage.label(mask, np.ones((3, 3), bool))
-    boxes = np.array([(y.start, y.stop, x.start, x.stop) for y, x in ndimage.find_objects(labels)], int)
-    return labels, boxes.reshape(count, 4), np.bincount(labels[mask], minlength=count + 1)[1:]
+def letter_height(parts: Parts, stroke: float, kept: Array | None = None) -> float:
+    """Typical height of the letters among the parts, or the kept (N,) of them; 0 where there is none.
 
-
-def letter_height(boxes: Array, pixels: Array, shape: tuple[int, int]) -> float:
-    """Typical height of the letters among the parts of a mask: the median over their ink; 0 where there is none.
-
-    What reaches through a third of the picture is a rule, a frame or an edge, unless there is nothing else.
+    A median in which larger parts, words perhaps, weigh by the root of their ink. No letter is as small as a dot or
+    a dash, and what reaches through a third of the picture is a rule, a frame or an edge, unless it is all there is.
     """
-    heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-    long = np.maximum(heights, widths) > max(shape) / 3
-    kept = ~long if pixels[~long].sum() > 0 else np.ones(len(boxes), bool)
-    return weighted_median(heights[kept], pixels[kept])
-
-
-def weighted_median(values: Array, weights: Array) -> float:
-    """The value at half of the weight; 0 without any."""
-    if weights.sum() == 0:
-        return 0.0
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
+    letters = (parts.pixels >= LETTER_INK * stroke**2) & (parts.heights >= LETTER_HEIGHT * stroke)
+    letters &= True if kept is None else kept
+    small = letters & (parts.sizes <= max(parts.labels.shape) / 3)
+    letters = small if small.any() else letters
+    return weighted_median(parts.heights[letters], np.sqrt(parts.pixels[letters]))
 
 
 def stroke_width(mask: Array) -> float:
     """Typical width of the strokes of a mask, in pixels; 0 without ink.
 
-    Ink within runs across it: each pixel's shorter run, left to right or top to bottom, the median over the ink.
+    Each pixel of ink is in a run along its row and in one along its column: the median of the shorter ones, each
+    weighing its inverse, so that a line weighs by its length, however thick.
     """
     if not mask.any():
         return 0.0
     across, down = run_lengths(mask)[mask], run_lengths(mask.T).T[mask]
-    return float(np.median(np.minimum(across, down)))
+    widths = np.minimum(across, down)
+    return weighted_median(widths, 1 / widths)
 
 
 def run_lengths(mask: Array) -> Array:

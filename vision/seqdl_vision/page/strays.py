@@ -1,0 +1,73 @@
+"""Parts of the ink that are no writing: edges, blots, shadows, specks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqdl_vision.page.parts import Parts, weighted_median
+
+Array = np.ndarray
+
+ALONG_EDGE = 1.0  # letter heights: what follows the picture's edge for longer is the edge of something
+BLOT = 3.5  # stroke widths: what is larger than a letter and thicker is no stroke
+CRISP = 0.45  # of the typical stroke's step from ink to paper: what has less is a shadow, a crease, show-through
+DOT = 0.5  # stroke widths, squared: the dot of an i covers at least this
+SMALL = 0.4  # letter heights: a part no larger either way is a dot or a speck
+NEAR = 1.0  # letter heights: a dot is no farther from a letter
+
+
+def written_parts(parts: Parts, grey: Array, off_paper: Array, letter: float, stroke: float) -> Array:
+    """Which parts (N,) are writing.
+
+    grey (H, W) uint8: how much ink; off_paper (N,): share of each part that is not on paper.
+    """
+    mask = parts.labels > 0
+    kept = (off_paper < 0.3) & (_along_edge(parts) <= ALONG_EDGE * letter) & (parts.pixels >= DOT * stroke**2)
+    edge = outline(mask)
+    thickness = 2 * parts.pixels / np.maximum(parts.count(edge), 1)
+    kept &= (thickness <= BLOT * stroke) | (parts.sizes <= letter)
+    steps = _steps(parts, grey, edge, stroke)
+    kept &= steps >= CRISP * weighted_median(steps[kept], parts.pixels[kept])
+    small = parts.sizes <= SMALL * letter
+    return kept & (~small | _near(parts, kept & ~small, NEAR * letter))
+
+
+def outline(mask: Array) -> tuple[Array, Array]:
+    """Rows and columns of the pixels of a mask that have paper above, below, left or right of them."""
+    inner = np.zeros_like(mask)
+    inner[1:-1, 1:-1] = mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
+    rows, columns = np.nonzero(mask & ~inner)
+    return rows, columns
+
+
+def _along_edge(parts: Parts) -> Array:
+    """How many pixels of each part lie on the edge of the picture, at its longest side."""
+    sides = [np.s_[0, :], np.s_[-1, :], np.s_[:, 0], np.s_[:, -1]]
+    return np.max([parts.count(side) for side in sides], axis=0)
+
+
+def _steps(parts: Parts, grey: Array, edge: tuple[Array, Array], stroke: float) -> Array:
+    """The mean step of grey across the outline of each part, from half a stroke inside to half a stroke outside."""
+    rows, columns = edge
+    reach = max(1, round(stroke / 2))
+    most = np.zeros(len(rows), np.int16)
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        ahead, behind = (_at(grey, rows + s * down * reach, columns + s * right * reach) for s in (1, -1))
+        most = np.maximum(most, abs(ahead - behind))
+    of = parts.labels[edge]
+    total = np.bincount(of, most, minlength=len(parts.pixels) + 1)[1:]
+    return total / np.maximum(np.bincount(of, minlength=len(parts.pixels) + 1)[1:], 1)
+
+
+def _at(grey: Array, rows: Array, columns: Array) -> Array:
+    return grey[np.clip(rows, 0, grey.shape[0] - 1), np.clip(columns, 0, grey.shape[1] - 1)].astype(np.int16)
+
+
+def _near(parts: Parts, letters: Array, distance: float) -> Array:
+    """Which parts (N,) are within that distance of any of the letters."""
+    near = np.zeros(len(parts.pixels), bool)
+    for letter in np.flatnonzero(letters):
+        down = np.maximum(parts.tops[letter] - parts.bottoms, parts.tops - parts.bottoms[letter])
+        across = np.maximum(parts.lefts[letter] - parts.rights, parts.lefts - parts.rights[letter])
+        near |= np.maximum(down, across) <= distance
+    return near
