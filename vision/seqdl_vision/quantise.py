@@ -36,8 +36,8 @@ def quantise_letters(
     paths = (
         [*map(str, datasets)] if datasets else _own_datasets(session.seen_from(file.parent, training.get("paths", [])))
     )
-    kind = "digits" if training.get("characters", {}).get("only_digits") else ""
-    parts = [part for path in paths if (part := read_part(path, kind=kind)) is not None]
+    wanted = str.isdigit if training.get("characters", {}).get("only_digits") else None
+    parts = [part for path in paths if (part := read_part(path, wanted=wanted)) is not None]
     if not parts:
         raise InputError(f"{', '.join(paths)}: nothing in a test or valid part to measure on")
     measured = ", ".join(f"the {part.split} part of {part.name} ({len(part.data.images):,} pictures)" for part in parts)

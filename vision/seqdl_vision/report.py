@@ -62,7 +62,7 @@ def read_part(
     splits: Sequence[str] = ("test", "valid"),
     wanted: Callable[[str], bool] | None = None,
 ) -> Part | None:
-    """The first of the parts of a dataset that holds any characters, of the classes that are wanted; None: none does."""
+    """The first of the parts of a dataset that holds characters, of wanted classes; None where none does."""
     for split in splits:
         data, info = read_images(path, split)
         data = data if wanted is None else only(data, wanted)
