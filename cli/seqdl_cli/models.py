@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 
 def kind_and_path(model: str) -> tuple[str, Path]:
@@ -28,3 +29,18 @@ def kind_and_path(model: str) -> tuple[str, Path]:
     if kind not in kinds:
         raise ModelFileError(f"{path}: this is a model of kind {kind!r}, expected one of {', '.join(kinds)}")
     return kind, path
+
+
+def load(kind: str, path: Path) -> Any:
+    """The model in a file that `kind_and_path` has found: a CharModel, a SiteModel or Letters."""
+    if kind == "text":
+        from seqdl.text import CharModel
+
+        return CharModel.load(path)
+    if kind == "sites":
+        from seqdl.dna import SiteModel
+
+        return SiteModel.load(path)
+    from seqdl_vision.letters import Letters
+
+    return Letters.load(path)

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from seqdl_data.files import replacing
 
@@ -73,18 +73,28 @@ def _width(lines: Sequence[Line]) -> int:
     return max((int(font(WORDS).getlength(line.text)) + 1 for line in lines), default=0)
 
 
-def signed(values: Array) -> Array:
-    """(h, w, 3) uint8 for any values (h, w): white at 0, red above, blue below, as strong as the largest allows."""
-    share = values / max(float(np.abs(values).max(initial=0)), 1e-12)
-    red, blue = np.array([198, 47, 42]), np.array([32, 102, 176])
-    colour = np.where(share[..., None] >= 0, red, blue)
+def signed(values: Array, most: float | None = None) -> Array:
+    """(h, w, 3) uint8 for any values (h, w): white at 0, full red at `most`, full blue at minus that; by default the
+    largest there is.
+    """
+    most = float(np.abs(values).max(initial=0)) if most is None else most
+    share = np.clip(values / max(most, 1e-12), -1, 1)
+    colour = np.where(share[..., None] >= 0, ImageColor.getrgb(BAD), ImageColor.getrgb(GOOD))
     return np.rint(255 + (colour - 255) * np.abs(share)[..., None]).astype(np.uint8)
 
 
-def grey(values: Array) -> Array:
-    """(h, w) uint8 for any values (h, w): black at the lowest, or at 0 if none is below, white at the highest."""
-    low = min(float(values.min(initial=0)), 0.0)
-    return np.rint(255 * (values - low) / max(float(values.max(initial=0)) - low, 1e-12)).astype(np.uint8)
+def grey(values: Array, most: float | None = None) -> Array:
+    """(h, w) uint8 for values (h, w) of 0 or more: black at 0, white at `most`, by default the largest there is."""
+    most = float(values.max(initial=0)) if most is None else most
+    return np.rint(255 * np.clip(values / max(most, 1e-12), 0, 1)).astype(np.uint8)
+
+
+def blocks(picture: Array) -> str:
+    """A picture (h, w) uint8 for a terminal: two rows of it in each line, a block where there is half of full ink."""
+    ink = picture >= 128
+    ink = np.pad(ink, ((0, len(ink) % 2), (0, 0)))
+    pairs = ink[::2] + 2 * ink[1::2]
+    return "\n".join("".join(" \u2580\u2584\u2588"[pair] for pair in row).rstrip() for row in pairs)
 
 
 def save_png(path: str | os.PathLike[str], image: Image.Image) -> None:
