@@ -1,8 +1,8 @@
 """Model files: safetensors with one JSON document of metadata under the key "seqdl". No code is ever loaded.
 
-    {"schema": 1, "kind": "text", "seqdl_version": "0.1.0", "quantised": {...}, and what the kind adds}
+    {"schema": 1, "kind": "text", "seqdl_version": "0.1.0", "quantised": "float32", and what the kind adds}
 
-Quantised files hold int8 matrices with a float32 scale for each row, under NAME and NAME.scale, or float16.
+"quantised" names the scheme in which the arrays are stored: see seqdl.quantisation.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from seqdl.errors import ModelFileError
+from seqdl.quantisation import dequantise, quantise
 from seqdl_data.files import write_bytes
 from seqdl_data.version import VERSION
 
 SCHEMA = 1
 KEY = "seqdl"
-SCHEMES = ("float32", "float16", "int8")
 Array = np.ndarray
 
 
@@ -32,11 +32,11 @@ def save_model(
 ) -> None:
     """Write a model, whole or not at all; OutputError if that fails.
 
-    scheme: "float32" as is, "float16", or "int8": matrices by row, everything else float16.
+    scheme: one of seqdl.quantisation.SCHEMES.
     """
     from safetensors.numpy import save
 
-    stored = {name: np.asarray(a, order="C") for name, a in _quantise(arrays, scheme).items()}
+    stored = {name: np.asarray(a, order="C") for name, a in quantise(arrays, scheme).items()}
     document = {**metadata, "schema": SCHEMA, "kind": kind, "seqdl_version": VERSION, "quantised": scheme}
     write_bytes(path, save(stored, metadata={KEY: json.dumps(document, ensure_ascii=False)}))
 
@@ -51,9 +51,11 @@ def load_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Array
     if metadata.get("kind") != kind:
         raise ModelFileError(f"{path}: this is a model of kind {metadata.get('kind')!r}, expected {kind!r}")
     try:
-        return _dequantise(_read_arrays(path), metadata), metadata
+        return dequantise(_read_arrays(path), metadata.get("quantised", "float32")), metadata
     except KeyError as error:
         raise ModelFileError(f"{path}: damaged: the array {error} is missing; fetch the model again") from error
+    except (ValueError, TypeError) as error:
+        raise ModelFileError(f"{path}: damaged: {error}; fetch the model again") from error
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -90,32 +92,3 @@ def _open(path: str | os.PathLike[str], read: Any) -> Any:
         raise ModelFileError(f"{path}: damaged, or not a safetensors file: {error}") from error
     except OSError as error:
         raise ModelFileError(f"{path}: cannot read the model: {error.strerror or error}") from error
-
-
-def quantise_rows(weight: Array) -> tuple[Array, Array]:
-    """int8 values (R, C) and float32 scales (R,), so that values * scales[:, None] is nearest to weight."""
-    scale = np.abs(weight).max(axis=1).astype(np.float32) / np.float32(127)
-    scale[scale == 0] = 1
-    return np.rint(weight / scale[:, None]).astype(np.int8), scale
-
-
-def _quantise(arrays: dict[str, Array], scheme: str) -> dict[str, Array]:
-    if scheme == "float32":
-        return arrays
-    stored: dict[str, Array] = {}
-    for name, array in arrays.items():
-        if scheme == "int8" and array.ndim == 2:
-            stored[name], stored[f"{name}.scale"] = quantise_rows(array)
-        else:
-            stored[name] = array.astype(np.float16)
-    return stored
-
-
-def _dequantise(arrays: dict[str, Array], metadata: dict[str, Any]) -> dict[str, Array]:
-    if metadata.get("quantised", "float32") == "float32":
-        return arrays
-    return {
-        name: array.astype(np.float32) * (arrays[f"{name}.scale"][:, None] if array.dtype == np.int8 else 1)
-        for name, array in arrays.items()
-        if not name.endswith(".scale")
-    }

@@ -30,8 +30,8 @@ from seqdl.kernels import (
     score_distribution,
 )
 from seqdl.kernels.jit import KERNELS, OPTIONS
-from seqdl.modelfile import quantise_rows
 from seqdl.ops.convolution import pool_window
+from seqdl.quantisation import quantise_rows
 from seqdl.text import SamplingOptions
 from seqdl.text.network import CharNetwork
 from seqdl.text.streams import Streams, pack

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from seqdl import get_num_threads, set_num_threads
 from seqdl.errors import InputError, UsageError
 from seqdl.kernels import sampling as kernels
-from seqdl.modelfile import quantise_rows
+from seqdl.quantisation import quantise_rows
 from seqdl.tensor import no_grad
 from seqdl.text import CharModel, SamplingOptions
 from seqdl.text.model import CHUNK, CHUNK_OF_MANY, Piece, _decoded, _joined, _without_stops

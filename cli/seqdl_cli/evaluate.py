@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from seqdl_cli.common import Json, Output, Threads, start, write_output
+from seqdl_cli.evaluate_letters import eval_letters
 from seqdl_data.errors import InputError, QualityError
 from seqdl_data.plainjson import finite
 
 app = typer.Typer(no_args_is_help=True, help="How well a model does on labelled data.")
+app.command("letters")(eval_letters)
 
 
 @app.command("splice")

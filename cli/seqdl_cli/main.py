@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seqdl_cli import data, evaluate, explain, generate, machine, motif, quantize, runs, scan, score, train
+from seqdl_cli import data, evaluate, explain, generate, inspection, machine, motif, quantize, runs, scan, score, train
 from seqdl_data.errors import SeqdlError
 from seqdl_data.version import VERSION
 
@@ -72,6 +72,7 @@ app.add_typer(score.app, name="score")
 app.command("scan")(scan.scan)
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(explain.app, name="explain")
+app.command("inspect")(inspection.inspect)
 app.command("quantize")(quantize.quantize)
 app.add_typer(motif.app, name="motif")
 app.add_typer(data.app, name="data")

@@ -13,17 +13,21 @@ from seqdl_data.errors import UsageError
 
 
 def quantize(
-    model: Annotated[Path, typer.Argument(help="Model file, or a run's folder.")],
+    model: Annotated[str, typer.Argument(help="Model file, a run's folder, or the name of a shipped model.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Model file to write.")],
-    to: Annotated[str, typer.Option(help="int8 (a scale for each row) or float16.")] = "int8",
+    to: Annotated[
+        str, typer.Option(help="int8 (a scale for each row), q4 (4 bits: 16 bins of equal population) or float16.")
+    ] = "int8",
     text: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", show_default="the corpus it was trained on", help="Text to measure the loss on."),
     ] = None,
     data: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            metavar="FILE", show_default="that it was trained on", help="Dataset to measure a site model on, test part."
+            metavar="FILE",
+            show_default="those it was trained on",
+            help="Dataset to measure any other model on, test part; repeatable for a model of characters.",
         ),
     ] = None,
     source: Annotated[
@@ -38,24 +42,31 @@ def quantize(
 ) -> None:
     """Store a model in fewer bits and report what that costs on data it was not trained on.
 
-    A text model is measured on the validation part of its text, a site model on the test part of its dataset.
+    A text model is measured on the validation part of its text, others on the test parts of their datasets.
 
     Example: seqdl quantize runs/text-1 -o small.safetensors --to int8
     """
     start(threads)
-    from seqdl import modelfile
-    from seqdl.dna import sitemodel
-    from seqdl.dna.quantise import quantise_sites
-    from seqdl.text.model import model_path
-    from seqdl.text.quantise import quantise_file
+    from seqdl_cli.models import kind_and_path
 
-    of_sites = modelfile.read_metadata(model_path(model)).get("kind") == sitemodel.KIND
-    if (text and of_sites) or (data and not of_sites):
-        raise UsageError("--text is for a text model, --data for a site model")
-    if of_sites:
-        report = quantise_sites(model, output, to, data, source=source, licence=licence)
+    kind, path = kind_and_path(model)
+    if (text and kind != "text") or (data and kind == "text"):
+        raise UsageError("--text is for a text model, --data for one of sites or characters")
+    words = {"source": source, "licence": licence}
+    if kind == "sites":
+        from seqdl.dna.quantise import quantise_sites
+
+        if data and len(data) > 1:
+            raise UsageError("--data may be given once for a model of sites")
+        report = quantise_sites(path, output, to, data[0] if data else None, **words)
+    elif kind == "characters":
+        from seqdl_vision.quantise import quantise_letters
+
+        report = quantise_letters(path, output, to, data, **words)
     else:
-        report = quantise_file(model, output, to, text, source=source, licence=licence)
+        from seqdl.text.quantise import quantise_file
+
+        report = quantise_file(path, output, to, text, **words)
     if as_json:
         print(json.dumps({"schema": "seqdl.quantize/1", **report}))
         return
@@ -69,4 +80,6 @@ def quantize(
 def _figures(report: dict[str, Any]) -> dict[str, float]:
     if "bits_per_byte" in report:
         return {"bits/byte": report["bits_per_byte"]}
+    if "parts" in report:
+        return {f"{part['data']}, accuracy": part["accuracy"] for part in report["parts"]}
     return {f"{name}, average precision": value for name, value in report["average_precision"].items()}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seqdl.dna.evaluation import evaluate, judge_stretches
 from seqdl.dna.sitemodel import SiteModel, model_path
-from seqdl.errors import InputError, UsageError
-from seqdl.modelfile import SCHEMES
+from seqdl.errors import InputError
 from seqdl.training import session
+from seqdl.training.requantise import check_scheme, requantise
 from seqdl_data.sites import Stretch, read_stretches
 
 
@@ -23,34 +24,26 @@ def quantise_sites(
     source: str = "",
     licence: str = "",
 ) -> dict[str, Any]:
-    """Write `model` to `output` in int8 or float16; returns its size and average precisions before and after.
+    """Write `model` to `output` in fewer bits; returns its size and average precisions before and after.
 
     They are of the test part of `dataset`, or of its valid part if it has no test part; by default of the dataset
     that the model was trained on, which must still be there (InputError). Figures, source and licence go into the
     model's card; files are named there without their folders.
     """
-    if scheme not in SCHEMES:
-        raise UsageError(f"--to must be one of {', '.join(SCHEMES)}, got {scheme!r}")
-    before = SiteModel.load(model)
-    path = Path(dataset) if dataset is not None else _own_dataset(before, model_path(model).parent)
+    check_scheme(scheme)
+    file = model_path(model)
+    before = SiteModel.load(file)
+    path = Path(dataset) if dataset is not None else _own_dataset(before, file.parent)
     split = "test"
     stretches, info = read_stretches(path, split)
     if not stretches:
         split = "valid"
         stretches, info = read_stretches(path, split)
     measured = f"the {split} part of {info.name}: {info.counts[split]['bases']:,} bases, both strands"
-    figures = {"before": _figures(before, model, stretches)}
     data = before.card["training"]["data"]
-    before.card = session.without_folders(before.card) | {
-        "source": source or data["source"],
-        "licence": licence or data["licence"],
-        "quantisation": {"scheme": scheme, "measured_on": measured, **figures},
-    }
-    before.save(output, scheme)
-    figures["after"] = _figures(SiteModel.load(output), output, stretches)
-    before.card["quantisation"] |= figures
-    before.save(output, scheme)
-    return {"scheme": scheme, "measured_on": measured, **figures}
+    about = {"source": source or data["source"], "licence": licence or data["licence"]}
+    figures = partial(_figures, stretches=stretches)
+    return requantise(SiteModel.load, file, output, scheme, figures, about, measured)
 
 
 def _own_dataset(model: SiteModel, folder: Path) -> Path:
@@ -60,10 +53,9 @@ def _own_dataset(model: SiteModel, folder: Path) -> Path:
     return Path(known[0])
 
 
-def _figures(model: SiteModel, path: str | os.PathLike[str], stretches: list[Stretch]) -> dict[str, Any]:
+def _figures(model: SiteModel, stretches: list[Stretch]) -> dict[str, Any]:
     figures = evaluate(model, judge_stretches(model, stretches))
     return {
-        "bytes": model_path(path).stat().st_size,
         "average_precision": {each.name: each.average_precision for each in figures},
         "calibration_error": {each.name: each.calibration_error for each in figures},
     }

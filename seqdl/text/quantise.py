@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqdl.errors import InputError, UsageError
-from seqdl.modelfile import SCHEMES
+from seqdl.errors import InputError
 from seqdl.text.corpus import Corpus, read_corpus
 from seqdl.text.model import CharModel, model_path
 from seqdl.text.scoring import mean_surprisal
 from seqdl.training import session
+from seqdl.training.requantise import check_scheme, requantise
 
 
 def quantise_file(
@@ -24,28 +25,18 @@ def quantise_file(
     source: str = "",
     licence: str = "",
 ) -> dict[str, Any]:
-    """Write `model` to `output` in int8 or float16; returns size and bits per byte before and after.
+    """Write `model` to `output` in fewer bits; returns size and bits per byte before and after.
 
     The loss is that on the validation part of `paths`; by default of the corpus the model was trained on,
     which must still be there and the same (InputError). source and licence of the training text go into the
     model's card; files are named there without their folders.
     """
-    if scheme not in SCHEMES:
-        raise UsageError(f"--to must be one of {', '.join(SCHEMES)}, got {scheme!r}")
-    before = CharModel.load(model)
-    corpus = _held_out(before, paths, model_path(model).parent)
+    check_scheme(scheme)
+    file = model_path(model)
+    corpus = _held_out(CharModel.load(file), paths, file.parent)
     measured = f"the {corpus.valid_bytes} bytes of the validation part ({corpus.split})"
-    figures = {"before": _figures(before, model, corpus)}
-    before.card = session.without_folders(before.card) | {
-        "source": source,
-        "licence": licence,
-        "quantisation": {"scheme": scheme, "measured_on": measured, **figures},
-    }
-    before.save(output, scheme)
-    figures["after"] = _figures(CharModel.load(output), output, corpus)
-    before.card["quantisation"] |= figures
-    before.save(output, scheme)
-    return {"scheme": scheme, "measured_on": measured, **figures}
+    about = {"source": source, "licence": licence}
+    return requantise(CharModel.load, file, output, scheme, partial(_figures, corpus=corpus), about, measured)
 
 
 def _held_out(model: CharModel, paths: Sequence[str | os.PathLike[str]] | None, folder: Path) -> Corpus:
@@ -70,10 +61,6 @@ def _measurable(corpus: Corpus, paths: Sequence[str | os.PathLike[str]]) -> Corp
     return corpus
 
 
-def _figures(model: CharModel, path: str | os.PathLike[str], corpus: Corpus) -> dict[str, float]:
+def _figures(model: CharModel, corpus: Corpus) -> dict[str, float]:
     nats = mean_surprisal(model.network, corpus.valid)
-    return {
-        "bytes": model_path(path).stat().st_size,
-        "nats_per_symbol": nats,
-        "bits_per_byte": corpus.bits_per_byte(nats),
-    }
+    return {"nats_per_symbol": nats, "bits_per_byte": corpus.bits_per_byte(nats)}

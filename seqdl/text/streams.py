@@ -12,7 +12,7 @@ from seqdl import parallel
 from seqdl.kernels import generation as kernels
 from seqdl.kernels import product, quantised
 from seqdl.kernels.sampling import Sampling
-from seqdl.modelfile import quantise_rows
+from seqdl.quantisation import quantise_rows
 from seqdl.text.network import CharNetwork
 from seqdl.text.sampling import SamplingOptions
 from seqdl.text.scoring import WARM_UP

@@ -94,9 +94,13 @@ def without_folders(card: dict[str, Any]) -> dict[str, Any]:
     training = dict(card.get("training", {}))
     training["paths"] = [os.path.basename(path) for path in training.get("paths", [])]
     training["command"] = _of_names(training.get("command", ""))
-    if "command" in training.get("data", {}):
-        training["data"] = training["data"] | {"command": _of_names(training["data"]["command"])}
+    data = training.get("data", {})
+    training["data"] = [*map(_data_of_names, data)] if isinstance(data, list) else _data_of_names(data)
     return card | {"training": training}
+
+
+def _data_of_names(data: dict[str, Any]) -> dict[str, Any]:
+    return data | {"command": _of_names(data["command"])} if "command" in data else data
 
 
 def _of_names(command: str) -> str:

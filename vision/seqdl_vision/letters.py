@@ -61,7 +61,7 @@ class Letters:
         return cls(network.eval(), card["architecture"], labels, temperature, card)
 
     def save(self, path: str | os.PathLike[str], scheme: str = "float32") -> None:
-        """Write the model, whole or not at all, in one of modelfile.SCHEMES; OutputError if that fails."""
+        """Write the model, whole or not at all, in one of seqdl.quantisation.SCHEMES; OutputError if that fails."""
         own = {
             "architecture": self.architecture,
             "labels": list(self.labels),

@@ -31,7 +31,12 @@ def model_labels(classes: Iterable[str]) -> tuple[str, ...]:
             labels[character] = None
         else:
             labels[letter.upper() + letter] = None
-    return tuple(sorted(labels, key=lambda label: (label[0].lower(), label)))
+    return alphabetical(labels)
+
+
+def alphabetical(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels in the order of the alphabet, digits and "no character" first, a capital before its small letter."""
+    return tuple(sorted(labels, key=lambda label: (label[:1].lower(), label)))
 
 
 def fits(classes: Sequence[str], labels: Sequence[str]) -> Array:

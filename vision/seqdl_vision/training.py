@@ -25,6 +25,7 @@ from seqdl_vision.evaluation import figures, judge_logits
 from seqdl_vision.letters import Letters, build
 from seqdl_vision.network import NETWORKS, pictures
 from seqdl_vision.pool import Pool
+from seqdl_vision.report import examine, read_part, write_report
 from seqdl_vision.symbols import NO_CHARACTER, model_labels, only
 
 Array = np.ndarray
@@ -226,6 +227,17 @@ def _run(trainer: Trainer) -> LettersOutcome:
         ended = trainer.run()
     if trainer.progress.validated == 0:
         return LettersOutcome(ended, trainer.folder, "not validated yet")
+    if ended != "interrupted":
+        _report(trainer.folder)
     validation = Letters.load(trainer.folder).card["metrics"]["validation"]
     shares = ", ".join(f"{each['accuracy']:.2%} of {each['data']}" for each in validation)
     return LettersOutcome(ended, trainer.folder, f"right on held-out pictures: {shares}")
+
+
+def _report(folder: Path) -> None:
+    """The best model's figures on the test parts of its datasets, in folder/report; each dataset once."""
+    letters = Letters.load(folder)
+    about = letters.card["training"]
+    wanted = str.isdigit if about["characters"]["only_digits"] else None
+    parts = [read_part(path, wanted=wanted) for path in dict.fromkeys(session.seen_from(folder, about["paths"]))]
+    write_report([examine(letters, part, spoil=True) for part in parts if part is not None], folder / "report")
