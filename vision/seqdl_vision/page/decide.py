@@ -9,7 +9,7 @@ import numpy as np
 from seqdl_vision.page.components import Array
 
 FLOOR = 1e-4
-MIXED = 2.0  # nats for a word of letters and digits
+MIXED = 6.0  # nats for a word of letters and digits
 DIGITS = 1.0  # nats for a word of digits alone
 
 

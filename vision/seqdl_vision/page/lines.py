@@ -18,6 +18,8 @@ SMALL = 0.4  # of a letter's height: a mark lower than this does not place a lin
 SHARED = 0.35  # of the lower one's height that two neighbours' boxes share at least
 REACH = 8.0  # letter heights from a letter to the next at most
 ZONE_SHARED = 0.5  # of the lower zone that two chains share if they are one line
+FRAGMENT = 0.75  # letter heights: one or two components smaller than this are no line
+TORN = 0.6  # letter heights from such a part to its letter at most
 STRAY = 1.0  # letter heights from the zone of a line at most for a small mark to belong to it
 
 
@@ -44,6 +46,7 @@ def find_lines(components: Components) -> list[TextLine]:
     chains = _chains(components, core, height)
     slope = _page_slope(components, chains, height)
     lines = _merged([_fitted(components, chain, slope) for chain in chains], components, slope)
+    lines = _without_fragments(lines, components, height)
     _add_small(lines, components, np.flatnonzero(~tall))
     for line in lines:
         line.members.sort(key=lambda n: components.centres[n, 0])
@@ -144,6 +147,31 @@ def _same_line(line: TextLine, other: TextLine, components: Components) -> bool:
     (top, base), (other_top, other_base) = line.zone(x), other.zone(x)
     shared = min(base, other_base) - max(top, other_top)
     return shared >= ZONE_SHARED * min(base - top, other_base - other_top)
+
+
+def _without_fragments(lines: list[TextLine], components: Components, height: float) -> list[TextLine]:
+    """Large dots and torn tails are no lines: give them to the line of the letter that they sit at."""
+    kept = [line for line in lines if not _is_fragment(line, components, height)]
+    for line in lines:
+        if line not in kept and kept:
+            box = components.union(line.members)
+            nearest = min(kept, key=lambda other: _apart(box, components.boxes[other.members]))
+            if _apart(box, components.boxes[nearest.members]) <= TORN * nearest.height:
+                nearest.members += line.members
+    return kept or lines
+
+
+def _is_fragment(line: TextLine, components: Components, height: float) -> bool:
+    """Whether a line is no more than a part of a letter: two components at most, both smaller than a letter."""
+    sizes = components.boxes[line.members, 2:] - components.boxes[line.members, :2]
+    return len(line.members) <= 2 and float(sizes.max()) < FRAGMENT * height
+
+
+def _apart(box: Array, boxes: Array) -> float:
+    """The distance from a box to the nearest of others, sideways counted double."""
+    aside = np.maximum(np.maximum(boxes[:, LEFT] - box[RIGHT], box[LEFT] - boxes[:, RIGHT]), 0)
+    over = np.maximum(np.maximum(boxes[:, TOP] - box[BOTTOM], box[TOP] - boxes[:, BOTTOM]), 0)
+    return float((2 * aside + over).min())
 
 
 def _add_small(lines: list[TextLine], components: Components, small: Array) -> None:

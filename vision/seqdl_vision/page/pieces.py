@@ -18,6 +18,8 @@ from seqdl_vision.page.slant import upright_spans
 WIDE = 0.6  # letter heights: what is narrower is not cut
 OVER = 0.6  # of the narrower span: components that share so many columns belong together
 NEAR = 0.5  # letter heights that a dot may be aside of its letter
+ABOVE = 0.35  # of a line's zone: a dot ends above this
+LARGE_DOT = 0.65  # letter heights
 TORN = 0.3  # letter heights between a letter and a part of it that does not touch it
 
 
@@ -43,8 +45,8 @@ class Piece:
 
 def line_pieces(components: Components, line: TextLine, slant: float, cut: Array) -> list[Piece]:
     """The pieces of a line from left to right; `cut` (N,) bool says which components may be cut."""
-    letters = [n for n in line.members if components.heights[n] >= SMALL * line.height]
-    marks = [n for n in line.members if components.heights[n] < SMALL * line.height]
+    marks = [n for n in line.members if _is_mark(components, n, line)]
+    letters = [n for n in line.members if n not in marks]
     pieces = [Piece([n], *span) for n, span in zip(letters, _spans(components, letters, line, slant), strict=True)]
     pieces = _joined(pieces)
     pieces = [part for piece in pieces for part in _cut(components, piece, line, slant, cut)]
@@ -56,6 +58,14 @@ def line_pieces(components: Components, line: TextLine, slant: float, cut: Array
         else:
             home.absorb(mark)
     return sorted(pieces, key=lambda piece: piece.middle)
+
+
+def _is_mark(components: Components, n: int, line: TextLine) -> bool:
+    """Whether a component is too small for a letter, or small and above where letters stand."""
+    left, top, right, bottom = components.boxes[n]
+    zone_top, base = line.zone((left + right) / 2)
+    above = bottom < zone_top + ABOVE * (base - zone_top)
+    return bottom - top < SMALL * line.height or (above and max(right - left, bottom - top) < LARGE_DOT * line.height)
 
 
 def _spans(components: Components, members: list[int], line: TextLine, slant: float) -> Array:
