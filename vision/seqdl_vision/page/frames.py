@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqdl_vision.page.lines import Segment
 from seqdl_vision.page.placement import Placement
+from seqdl_vision.page.straight import Segment
 
 Array = np.ndarray
 

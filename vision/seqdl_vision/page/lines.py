@@ -1,81 +1,191 @@
-"""Straight lines in a mask that may be rules: long runs of ink, strung together."""
+"""Lines of writing: components on one baseline, from left to right.
+
+Letters of a line share the zone between the baseline and the top of the small letters, so their boxes overlap
+vertically, which the tails and ascenders of neighbouring lines do only a little. Neighbours that choose each other
+make chains; chains whose zones go on in one another make lines; dots, commas and hyphens, too small to say where a
+line is, join the nearest.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from seqdl_vision.page.parts import TOUCHING
-from seqdl_vision.page.scale import runs
+from seqdl_vision.page.components import BOTTOM, LEFT, RIGHT, TOP, Array, Components, letter_height
 
-Array = np.ndarray
-
-VIEW_LETTER = 12  # rules are looked for in a view whose letters are this high
-RUN = 1.2  # letter heights: a rule is made of runs at least this long
-GAP = 0.5  # letter heights: and may be broken for so long
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Columns first, first + 1, ... of a mask and the row (N,) of the line in each, give or take `doubt` pixels."""
-
-    first: int
-    middle: Array
-    doubt: int
-
-    @property
-    def ends(self) -> tuple[float, float, float, float]:
-        """x and y where it begins, x and y where it ends."""
-        return self.first, self.middle[0], self.first + len(self.middle), self.middle[-1]
+SMALL = 0.4  # of a letter's height: a mark lower than this does not place a line
+SHARED = 0.35  # of the lower one's height that two neighbours' boxes share at least
+REACH = 8.0  # letter heights from a letter to the next at most
+ZONE_SHARED = 0.5  # of the lower zone that two chains share if they are one line
+FRAGMENT = 0.75  # letter heights: one or two components smaller than this are no line
+TORN = 0.6  # letter heights from such a part to its letter at most
+STRAY = 1.0  # letter heights from the zone of a line at most for a small mark to belong to it
 
 
-def segments(mask: Array, letter: float) -> list[Segment]:
-    """Lines of a mask (H, W) more or less along its rows, RUN letter heights long at least."""
-    factor = max(1, int(letter / VIEW_LETTER))
-    view = pooled(mask, factor)
-    unit = letter / factor
-    labels, _ = ndimage.label(bridged(long_runs(view, RUN * unit), GAP * unit), TOUCHING)
-    found = []
-    for label, place in enumerate(ndimage.find_objects(labels), 1):
-        rows, columns = np.nonzero(labels[place] == label)
-        counts = np.bincount(columns)
-        middle = (np.bincount(columns, rows) / counts + place[0].start + 0.5) * factor
-        first = place[1].start * factor
-        found.append(Segment(first, np.repeat(middle, factor)[: mask.shape[1] - first], factor))
-    return found
+@dataclass
+class TextLine:
+    """members: numbers of components, from left to right. The zone of the letters at column x: top + slope * x to
+    base + slope * x, medians over the letters; height: the typical height of its letters in pixels."""
+
+    members: list[int]
+    slope: float
+    top: float
+    base: float
+    height: float
+
+    def zone(self, x: float) -> tuple[float, float]:
+        return self.top + self.slope * x, self.base + self.slope * x
 
 
-def pooled(mask: Array, factor: int) -> Array:
-    """mask (H, W), smaller: ink where a block of factor x factor pixels holds any; the last blocks may be cut."""
-    out = np.zeros((-(-mask.shape[0] // factor), -(-mask.shape[1] // factor)), bool)
-    for i in range(factor):
-        for j in range(factor):
-            part = mask[i::factor, j::factor]
-            out[: part.shape[0], : part.shape[1]] |= part
-    return out
+def find_lines(components: Components) -> list[TextLine]:
+    """The lines of a page, from top to bottom."""
+    height = letter_height(components)
+    tall = components.heights >= SMALL * height
+    core = np.flatnonzero(tall & (components.heights > 0))
+    chains = _chains(components, core, height)
+    slope = _page_slope(components, chains, height)
+    lines = _merged([_fitted(components, chain, slope) for chain in chains], components, slope)
+    lines = _without_fragments(lines, components, height)
+    _add_small(lines, components, np.flatnonzero(~tall))
+    for line in lines:
+        line.members.sort(key=lambda n: components.centres[n, 0])
+    return sorted(lines, key=lambda line: line.zone(float(np.mean(components.centres[line.members, 0]))))
 
 
-def long_runs(mask: Array, length: float) -> Array:
-    """mask with only those runs along its rows that are at least that long."""
-    starts, ends = runs(mask)
-    long = ends - starts >= length
-    return _drawn(starts[long], ends[long], mask.shape)
+def _chains(components: Components, core: Array, height: float) -> list[list[int]]:
+    """Letters linked to the next one to the right where each is the other's nearest."""
+    right, left = {}, {}
+    cost = _link_costs(components.boxes[core].astype(np.float64), height)
+    if len(core):
+        best_right, best_left = cost.argmin(axis=1), cost.argmin(axis=0)
+        for a, b in enumerate(best_right):
+            if np.isfinite(cost[a, b]) and best_left[b] == a:
+                right[a], left[b] = int(b), a
+    chains = []
+    for start in range(len(core)):
+        if start not in left:
+            chain = [start]
+            while chain[-1] in right:
+                chain.append(right[chain[-1]])
+            chains.append([int(core[n]) for n in chain])
+    return chains
 
 
-def bridged(mask: Array, gap: float) -> Array:
-    """mask with the gaps along its rows filled that are shorter than `gap`."""
-    starts, ends = runs(mask)
-    width = mask.shape[1] + 1
-    near = (starts[1:] - ends[:-1] < gap) & (starts[1:] // width == ends[:-1] // width)
-    return _drawn(starts[np.append(True, ~near)[: len(starts)]], ends[np.append(~near, True)[: len(ends)]], mask.shape)
+def _link_costs(boxes: Array, height: float) -> Array:
+    """(N, N): how far it is from a letter to another to its right; infinite where they cannot be neighbours."""
+    heights, centres = boxes[:, BOTTOM] - boxes[:, TOP], (boxes[:, :2] + boxes[:, 2:]) / 2
+    shared = np.minimum(boxes[:, None, BOTTOM], boxes[None, :, BOTTOM]) - np.maximum(
+        boxes[:, None, TOP], boxes[None, :, TOP]
+    )
+    gap = boxes[None, :, LEFT] - boxes[:, None, RIGHT]
+    rise = np.abs(centres[:, None, 1] - centres[None, :, 1])
+    fits = (shared >= SHARED * np.minimum(heights[:, None], heights[None, :])) & (gap <= REACH * height)
+    fits &= centres[None, :, 0] > centres[:, None, 0]
+    return np.where(fits, np.maximum(gap, 0) + 0.5 * rise + 0.1 * np.abs(gap), np.inf)
 
 
-def _drawn(starts: Array, ends: Array, shape: tuple[int, ...]) -> Array:
-    """The mask whose runs these are, as `runs` gives them."""
-    edges = np.zeros(shape[0] * (shape[1] + 1), np.int8)
-    edges[starts] = 1
-    edges[ends] -= 1
-    filled = np.cumsum(edges, dtype=np.int8).reshape(shape[0], shape[1] + 1)
-    return np.asarray(filled[:, :-1] > 0)
+def _page_slope(components: Components, chains: list[list[int]], height: float) -> float:
+    """The slope that long chains agree on, 0 where there are none."""
+    slopes = []
+    for chain in chains:
+        x, y = components.centres[chain].T
+        if len(chain) >= 4 and np.ptp(x) >= 5 * height:
+            slopes.append(_theil_sen(x, y))
+    return float(np.median(slopes)) if slopes else 0.0
+
+
+def _theil_sen(x: Array, y: Array) -> float:
+    """Median slope over all pairs."""
+    a, b = np.triu_indices(len(x), 1)
+    apart = np.abs(x[a] - x[b]) > 0
+    return float(np.median((y[b] - y[a])[apart] / (x[b] - x[a])[apart])) if apart.any() else 0.0
+
+
+def _fitted(components: Components, members: list[int], page_slope: float) -> TextLine:
+    """A line through its letters; a short one runs as the page does."""
+    boxes = components.boxes[members].astype(np.float64)
+    x, height = (boxes[:, LEFT] + boxes[:, RIGHT]) / 2, float(np.median(boxes[:, BOTTOM] - boxes[:, TOP]))
+    slope = page_slope
+    if len(members) >= 5 and np.ptp(x) >= 6 * height:
+        slope = (_theil_sen(x, boxes[:, TOP]) + _theil_sen(x, boxes[:, BOTTOM])) / 2
+    top, base = (float(np.median(boxes[:, side] - slope * x)) for side in (TOP, BOTTOM))
+    return TextLine(list(members), slope, top, base, height)
+
+
+def _merged(lines: list[TextLine], components: Components, page_slope: float) -> list[TextLine]:
+    """Join the chains that are one line, the longest first."""
+    lines = sorted(lines, key=lambda line: -len(line.members))
+    done: list[TextLine] = []
+    while lines:
+        line, waiting = lines.pop(0), len(lines) + 1
+        while len(lines) < waiting:  # a line that has grown may reach others
+            waiting = len(lines)
+            for other in sorted(lines, key=lambda other: _distance(line, other, components)):
+                if _same_line(line, other, components):
+                    lines.remove(other)
+                    line = _fitted(components, line.members + other.members, page_slope)
+                    break
+        done.append(line)
+    return done
+
+
+def _spans(line: TextLine, other: TextLine, components: Components) -> tuple[Array, Array]:
+    return components.union(line.members), components.union(other.members)
+
+
+def _distance(line: TextLine, other: TextLine, components: Components) -> float:
+    """Columns between two lines; 0 where one reaches into the other."""
+    a, b = _spans(line, other, components)
+    return float(max(0, b[LEFT] - a[RIGHT], a[LEFT] - b[RIGHT]))
+
+
+def _same_line(line: TextLine, other: TextLine, components: Components) -> bool:
+    """Whether the zones agree where the two come nearest."""
+    a, b = _spans(line, other, components)
+    x = (max(a[LEFT], b[LEFT]) + min(a[RIGHT], b[RIGHT])) / 2
+    (top, base), (other_top, other_base) = line.zone(x), other.zone(x)
+    shared = min(base, other_base) - max(top, other_top)
+    return shared >= ZONE_SHARED * min(base - top, other_base - other_top)
+
+
+def _without_fragments(lines: list[TextLine], components: Components, height: float) -> list[TextLine]:
+    """Large dots and torn tails are no lines: give them to the line of the letter that they sit at."""
+    kept = [line for line in lines if not _is_fragment(line, components, height)]
+    for line in lines:
+        if line not in kept and kept:
+            box = components.union(line.members)
+            nearest = min(kept, key=lambda other: _apart(box, components.boxes[other.members]))
+            if _apart(box, components.boxes[nearest.members]) <= TORN * nearest.height:
+                nearest.members += line.members
+    return kept or lines
+
+
+def _is_fragment(line: TextLine, components: Components, height: float) -> bool:
+    """Whether a line is no more than a part of a letter: two components at most, both smaller than a letter."""
+    sizes = components.boxes[line.members, 2:] - components.boxes[line.members, :2]
+    return len(line.members) <= 2 and float(sizes.max()) < FRAGMENT * height
+
+
+def _apart(box: Array, boxes: Array) -> float:
+    """The distance from a box to the nearest of others, sideways counted double."""
+    aside = np.maximum(np.maximum(boxes[:, LEFT] - box[RIGHT], box[LEFT] - boxes[:, RIGHT]), 0)
+    over = np.maximum(np.maximum(boxes[:, TOP] - box[BOTTOM], box[TOP] - boxes[:, BOTTOM]), 0)
+    return float((2 * aside + over).min())
+
+
+def _add_small(lines: list[TextLine], components: Components, small: Array) -> None:
+    """Give each small mark to the line it is nearest to, the one below before the one above; strays go to none."""
+    for n in small:
+        x, y = components.centres[n]
+        distances = [_off_zone(line, float(x), float(y), components) for line in lines]
+        if distances and min(distances) <= STRAY:
+            lines[int(np.argmin(distances))].members.append(int(n))
+
+
+def _off_zone(line: TextLine, x: float, y: float, components: Components) -> float:
+    """Letter heights from a point to the line's zone; what is above it is nearer, as dots sit above their letters."""
+    top, base = line.zone(x)
+    span = components.union(line.members)
+    aside = max(0.0, span[LEFT] - x - line.height, x - span[RIGHT] - line.height)
+    return (max(0.0, 0.7 * (top - y), y - base) + aside) / line.height

@@ -7,10 +7,10 @@ from scipy import ndimage
 
 from seqdl_vision.page.erase import Rule, erase, run_through, straightened
 from seqdl_vision.page.frames import framed
-from seqdl_vision.page.lines import Segment, segments
 from seqdl_vision.page.parts import weighted_median
 from seqdl_vision.page.placement import Placement
 from seqdl_vision.page.scale import runs
+from seqdl_vision.page.straight import Segment, segments
 
 Array = np.ndarray
 
