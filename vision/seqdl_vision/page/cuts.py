@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqdl_vision.kernels import seams
-from seqdl_vision.page.components import Array, Components
+from seqdl_vision.page.components import BOTTOM, LEFT, RIGHT, TOP, Array, Components
 from seqdl_vision.page.lines import TextLine
 
 WIDEST_INK = 2.2  # strokes that a cut may cross

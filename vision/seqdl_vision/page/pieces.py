@@ -50,9 +50,7 @@ def line_pieces(components: Components, line: TextLine, slant: float, cut: Array
     pieces = [Piece([n], *span) for n, span in zip(letters, _spans(components, letters, line, slant), strict=True)]
     pieces = _joined(pieces)
     pieces = [part for piece in pieces for part in _cut(components, piece, line, slant, cut)]
-    alone = [
-        Piece([n], *span, mark=True) for n, span in zip(marks, _spans(components, marks, line, slant), strict=True)
-    ]
+    alone = [Piece([n], *span, mark=True) for n, span in zip(marks, _spans(components, marks, line, slant), strict=True)]
     for mark in alone:
         home = _home(components, mark, pieces, line)
         if home is None:
