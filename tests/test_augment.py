@@ -82,13 +82,23 @@ def test_a_pen_stroke_equals_its_slow_twin() -> None:
         np.testing.assert_allclose(out, naive.pen_stroke(start, end, 1.3, 1.5, out.shape), atol=1e-5)
 
 
+def test_points_change_by_a_polynomial_of_their_places() -> None:
+    points = np.array([[0, 0], [8, 0], [8, 4], [2, 1]], np.float32)
+    change = np.array([[1, 0.5, 0.1, 0, 0.2], [0, 1, 0, 0.3, 0]], np.float32)
+    moved = np.full_like(points, np.nan)
+    pen.changed(points, change, moved)
+    x, y = points[:, 0] / 4 - 1, (points[:, 1] - 2) / 4
+    np.testing.assert_allclose(moved[:, 0], x + 0.5 * y + 0.1 * x * x + 0.2 * y * y, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(moved[:, 1], y + 0.3 * x * y, rtol=1e-5, atol=1e-6)
+
+
 def test_a_drawn_character_fills_the_box_whatever_its_size() -> None:
     strokes = cross()
     for scale in (0.01, 1, 1000):
         out = np.full((28, 28), np.nan, np.float32)
         ends = strokes.stroke_ptr[:3]
         points = (strokes.points[:4] * scale).astype(np.float32)
-        pen.draw(points, ends, np.eye(2, dtype=np.float32), np.float32(1), np.float32(1), np.float32(24), out)
+        pen.draw(points, ends, np.eye(2, 5, dtype=np.float32), np.float32(1), np.float32(1), np.float32(24), out)
         written = np.flatnonzero((out > 0.5).any(axis=1))
         assert (written[0], written[-1]) in {(2, 25), (3, 24)}
         np.testing.assert_allclose(out, out.T, atol=1e-4)

@@ -15,6 +15,7 @@ from seqdl_vision.kernels import pen, warp
 
 Array = np.ndarray
 KNOTS = 5  # of the grid that bends a picture, in each direction
+SWING = 0.12  # spread of what the squares of a point's place add to it, where places reach from -1 to 1
 BOX = np.float32(24)  # pixels that a character fills, as in EMNIST
 
 
@@ -96,12 +97,13 @@ def flip_pixels(images: Array, counts: Array, generator: np.random.Generator) ->
 
 
 def redraw(strokes: Strokes, which: Array, side: int, generator: np.random.Generator) -> Array:
-    """(N, side, side) float32: characters `which` (N,) of the strokes, each with another pen and slant.
+    """(N, side, side) float32: characters `which` (N,) of the strokes, each with another pen, slant and swing.
 
     The pen is 1.2 to 4.5 pixels wide, its edge between sharp and as soft as EMNIST's blur makes it.
     """
     out = np.empty((len(which), side, side), np.float32)
-    matrices = turns(len(which), 0.08, 0.15, 0.2, generator).astype(np.float32)
+    swing = generator.normal(0, SWING, (len(which), 2, 3))
+    changes = np.concatenate([turns(len(which), 0.08, 0.18, 0.22, generator), swing], axis=2).astype(np.float32)
     radii = np.exp(generator.uniform(np.log(0.6), np.log(2.25), len(which))).astype(np.float32)
     softness = generator.uniform(0.8, 2.2, len(which)).astype(np.float32)
 
@@ -109,7 +111,7 @@ def redraw(strokes: Strokes, which: Array, side: int, generator: np.random.Gener
         for n in range(lo, hi):
             ends = strokes.stroke_ptr[strokes.char_ptr[which[n]] : strokes.char_ptr[which[n] + 1] + 1]
             points = strokes.points[ends[0] : ends[-1]]
-            pen.draw(points, ends - ends[0], matrices[n], radii[n], softness[n], BOX, out[n])
+            pen.draw(points, ends - ends[0], changes[n], radii[n], softness[n], BOX, out[n])
 
     parallel.run(work, parallel.batch_blocks(len(which)))
     return out

@@ -58,7 +58,7 @@ def _scribble(side: int, generator: np.random.Generator) -> Array:
     out = np.empty((side, side), np.float32)
     radius, size = np.float32(generator.uniform(0.6, 5)), np.float32(generator.uniform(12, 26))
     ends = np.array([0, len(points)], np.int64)
-    pen.draw(points.astype(np.float32), ends, np.eye(2, dtype=np.float32), radius, np.float32(1.5), size, out)
+    pen.draw(points.astype(np.float32), ends, np.eye(2, 5, dtype=np.float32), radius, np.float32(1.5), size, out)
     return out
 
 

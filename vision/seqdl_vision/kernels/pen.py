@@ -10,19 +10,18 @@ from seqdl.kernels.jit import kernel
 
 
 @kernel
-def draw(points, strokes, matrix, radius, softness, size, out):  # type: ignore[no-untyped-def]
+def draw(points, strokes, change, radius, softness, size, out):  # type: ignore[no-untyped-def]
     """Draw one character, as large as fits the middle `size` pixels of out, its aspect kept.
 
-    points (P, 2) float32, x right and y down; strokes (S + 1,) int64, where each stroke begins in them; matrix (2, 2)
-    float32 turns and slants them; radius and softness (the width of the edge) in pixels; out (H, W) float32, 0 to 1.
+    points (P, 2) float32, x right and y down; strokes (S + 1,) int64, where each stroke begins in them; change (2, 5)
+    float32: what of x, y, x^2, xy and y^2 makes the new x and y, the old ones reaching from -1 to 1 along the longer
+    side; radius and softness (the width of the edge) in pixels; out (H, W) float32, 0 to 1.
     """
     out[:] = 0
     if len(points) == 0:
         return
     moved = np.empty_like(points)
-    for p in range(len(points)):
-        for axis in range(2):
-            moved[p, axis] = matrix[axis, 0] * points[p, 0] + matrix[axis, 1] * points[p, 1]
+    changed(points, change, moved)
     x0, x1, y0, y1 = moved[:, 0].min(), moved[:, 0].max(), moved[:, 1].min(), moved[:, 1].max()
     extent = max(x1 - x0, y1 - y0)
     half = points.dtype.type(0.5)
@@ -36,6 +35,20 @@ def draw(points, strokes, matrix, radius, softness, size, out):  # type: ignore[
         for p in range(strokes[s], strokes[s + 1]):
             end = min(p + 1, strokes[s + 1] - 1)  # the last point is a dot
             segment(moved[p], moved[end], radius, softness, out)
+
+
+@kernel
+def changed(points, change, moved):  # type: ignore[no-untyped-def]
+    """moved (P, 2): the points, brought to -1 to 1, turned, stretched and bent as `change` (2, 5) says."""
+    x0, x1, y0, y1 = points[:, 0].min(), points[:, 0].max(), points[:, 1].min(), points[:, 1].max()
+    half, one = points.dtype.type(0.5), points.dtype.type(1)
+    reach = half * max(x1 - x0, y1 - y0)
+    scale = one / reach if reach > 0 else one
+    for p in range(len(points)):
+        x, y = (points[p, 0] - half * (x0 + x1)) * scale, (points[p, 1] - half * (y0 + y1)) * scale
+        for axis in range(2):
+            c = change[axis]
+            moved[p, axis] = c[0] * x + c[1] * y + c[2] * x * x + c[3] * x * y + c[4] * y * y
 
 
 @kernel
