@@ -124,6 +124,7 @@ CASES = {
             with_options("conv2d", padding=1, pool={"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
             [real(2, 2, 5, 4), real(3, 2, 3, 2), real(3)],
         ),
+        (with_options("conv2d", padding=1), [real(2, 16, 3, 4), real(16, 16, 3, 3), real(16)]),
         (with_options("conv2d", gelu=True), [real(2, 2, 5, 4), real(3, 2, 3, 2), real(3)]),
     ],
     "max_pool2d": [

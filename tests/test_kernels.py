@@ -28,6 +28,7 @@ from seqdl.kernels import (
     recurrent,
     sampling,
     score_distribution,
+    winograd,
 )
 from seqdl.kernels.jit import KERNELS, OPTIONS
 from seqdl.ops.convolution import pool_window
@@ -65,7 +66,7 @@ def states(initial: np.ndarray, steps: int, reverse: bool) -> np.ndarray:
 def test_every_kernel_has_a_test_here() -> None:
     modules = {m.__name__ for m in (activation, convolution, embedding, generation, optimiser, pooling, product)}
     modules |= {m.__name__ for m in (quantised, recurrent, sampling, one_row, motifs, motif_index)}
-    modules |= {score_distribution.__name__, normalisation.__name__}
+    modules |= {score_distribution.__name__, normalisation.__name__, winograd.__name__}
     names = {k.__name__ for k in KERNELS if k.__module__ in modules}
     tests = " ".join(name for name in vars(sys.modules[__name__]) if name.startswith("test_"))
     assert {name for name in names if f"test_{name}_" not in tests + "_"} == set()
@@ -432,6 +433,7 @@ class Case:
         self.frames = np.full((images, *self.layout.frames[1:]), np.nan, dtype)
 
     def filled(self) -> np.ndarray:
+        convolution.clear(self.frames)
         convolution.fill_frames(lines_of(self.x), self.frames, self.layout)
         return self.frames
 
@@ -499,6 +501,25 @@ def test_image_gradient_adds_each_product_where_the_kernel_looked(dtype, stride,
     np.testing.assert_allclose(case.frames.ravel(), wanted, rtol=1e-5, atol=1e-5)
 
 
+@GEOMETRIES
+def test_convolve_patches_multiplies_them(dtype, stride, padding, dilation) -> None:
+    case = Case(dtype, stride, padding, dilation)
+    weight, bias, maps = draw(18, 4, dtype=dtype), draw(4, dtype=dtype), np.full_like(case.maps, np.nan)
+    convolution.convolve_patches(case.filled(), product.pack(weight), bias, maps, case.layout)
+    np.testing.assert_allclose(maps.reshape(-1, 4), case.patches @ weight + bias, rtol=1e-5, atol=1e-5)
+
+
+def test_pools_knows_the_pooling_that_changes_nothing() -> None:
+    options = [((1, 1), (1, 1)), ((2, 1), (1, 1)), ((1, 1), (1, 2))]
+    assert [convolution.pools(pool_window((4, 4), *option)) for option in options] == [False, True, True]
+
+
+def test_copy_copies_maps(dtype) -> None:
+    source, target = draw(2, 3, 4, 5, dtype=dtype), np.full((2, 3, 4, 5), np.nan, dtype)
+    convolution.copy(source, target)
+    np.testing.assert_array_equal(target, source)
+
+
 def convolution_case(dtype, images=5):
     """Images of 3 channels, a kernel (2, 3), a pooling that overlaps and reaches over the edge."""
     x, weight, bias = (draw(*s, dtype=dtype) for s in ((images, 3, 5, 6), (4, 3, 2, 3), (4,)))
@@ -511,7 +532,7 @@ def convolution_case(dtype, images=5):
 def test_convolve_fills_its_images_only(dtype) -> None:
     x, weight, bias, (twin, _), layout, pool = convolution_case(dtype)
     out, where = np.full((5, 3, 3, 4), np.nan, dtype), np.full((5, 3, 3, 4), 99, np.uint8)
-    packed = product.pack(weight.transpose(2, 3, 1, 0).reshape(-1, 4))
+    packed = convolution.pack_filter(weight.transpose(2, 3, 1, 0), layout)
     convolution.convolve(lines_of(x), packed, bias, out, where, layout, pool, 1, 4)
     close(out[1:4], channels_last(twin)[1:4])
     assert np.isnan(out[[0, 4]]).all()
@@ -521,11 +542,11 @@ def test_convolve_fills_its_images_only(dtype) -> None:
 def test_convolve_backward_equals_finite_differences_of_the_twin(dtype) -> None:
     x, weight, bias, _, layout, pool = convolution_case(dtype, images=2)
     out, where = np.empty((2, 3, 3, 4), dtype), np.empty((2, 3, 3, 4), np.uint8)
-    flat, lines = weight.transpose(2, 3, 1, 0).reshape(-1, 4), lines_of(x)
-    convolution.convolve(lines, product.pack(flat), bias, out, where, layout, pool, 0, 2)
+    filters, lines = weight.transpose(2, 3, 1, 0), lines_of(x)
+    convolution.convolve(lines, convolution.pack_filter(filters, layout), bias, out, where, layout, pool, 0, 2)
     grad, grad_x = draw(2, 3, 3, 4, dtype=dtype, seed=5), np.full_like(lines, np.nan)
     grad_sum = np.full((19, 4), np.nan, dtype)
-    turned = product.pack(weight.transpose(2, 3, 0, 1).reshape(-1, 3))
+    turned = convolution.pack_filter(filters, layout, turned=True)
     convolution.convolve_backward(lines, grad, where, turned, grad_x, grad_sum, layout, pool, 0, 2)
     image, filters = x.astype(np.float64), weight.astype(np.float64)
     close(grad_sum[18], grad.sum(axis=(0, 1, 2)))
@@ -636,6 +657,92 @@ def test_conv2d_passes_a_nan_to_the_windows_that_see_it(dtype) -> None:
     x[0, 0, 0, 0] = np.nan
     out = ops.conv2d(x, np.ones((1, 1, 2, 2), dtype)).data
     np.testing.assert_array_equal(np.isnan(out[0, 0]), [[True, False, False], [False, False, False]])
+
+
+# Convolution in tiles of 2 x 2. Maps of 5 x 4 have a last row of tiles that hangs over.
+
+MAPS, TILES = (5, 4), winograd.Tiles(3, 2, 2)
+FRAMES = (2 * TILES.rows + 2, 2 * TILES.columns + 2)
+
+
+@pytest.mark.parametrize(
+    ("there", "back", "shape", "tiles"),
+    [
+        (winograd.TILE_IN, winograd.TILE_BACK, (2, *FRAMES, 3), TILES),
+        (winograd.OUTPUT_BACK, winograd.OUTPUT_OUT, (2, *MAPS, 3), TILES),
+        (winograd.FILTER_IN, winograd.FILTER_BACK, (1, 3, 3, 3), winograd.Tiles(1, 1, 1)),
+    ],
+)
+def test_transform_tiles_goes_back_by_the_transposed(dtype, there, back, shape, tiles) -> None:
+    """<T x, y> = <x, T' y> for all of the rows of tiles but the first."""
+    first, last = min(1, len(shape[:1]) * tiles.rows - 1), shape[0] * tiles.rows
+    x, returned = draw(*shape, dtype=dtype), np.zeros(shape, dtype)
+    y = draw(16 * (last - first) * tiles.columns * 3, dtype=dtype, seed=1)
+    planes = np.full_like(y, np.nan)
+    flat = (shape[0], shape[1], -1)
+    winograd.transform_tiles(there, x.reshape(flat), planes, 3, tiles, first, last)
+    winograd.transform_tiles(back, returned.reshape(flat), y, 3, tiles, first, last)
+    np.testing.assert_allclose((planes * y).sum(), (x * returned).sum(), rtol=1e-4, atol=1e-3)
+
+
+def tiled_case(dtype):
+    """Frames of 3 channels that lie in memory as a layout has them, a kernel for 4 outputs, a bias."""
+    frames, weight, bias = (draw(*s, dtype=dtype) for s in ((2, *FRAMES, 3), (3, 3, 3, 4), (4,)))
+    planes = winograd.filter_planes(weight.reshape(9, 3, 4))
+    return frames, weight, bias, planes
+
+
+def tiled_twin(frames: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    (rows, columns), image = MAPS, frames[:, : MAPS[0] + 2, : MAPS[1] + 2].transpose(0, 3, 1, 2)
+    return channels_last(naive.conv2d(image, weight.transpose(3, 2, 0, 1), bias)[:, :, :rows, :columns])
+
+
+def test_convolve_tiles_equals_the_loops(dtype) -> None:
+    frames, weight, bias, planes = tiled_case(dtype)
+    maps = np.full((2, MAPS[0], MAPS[1] * 4), np.nan, dtype)
+    packed = np.stack([product.pack(plane) for plane in planes])
+    winograd.convolve_tiles(frames.reshape(2, FRAMES[0], -1), packed, bias, maps, TILES, 2)
+    np.testing.assert_allclose(maps.reshape(2, *MAPS, 4), tiled_twin(frames, weight, bias), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_tiles_backward_equals_finite_differences(dtype, needed) -> None:
+    frames, weight, bias, planes = tiled_case(dtype)
+    grad, grad_planes = draw(2, *MAPS, 4, dtype=dtype, seed=1), np.zeros_like(planes)
+    grad_frames, grad_weight = np.zeros_like(frames if needed else frames[:0]), np.full((27, 4), np.nan, dtype)
+    packed = np.stack([product.pack(plane.T) for plane in planes])
+    lines = frames.reshape(2, FRAMES[0], -1), grad.reshape(2, MAPS[0], -1)
+    given = grad_frames.reshape(len(grad_frames), FRAMES[0], FRAMES[1] * 3)
+    winograd.tiles_backward(*lines, packed, given, grad_planes, TILES, 2)
+    winograd.filter_gradient(grad_planes, grad_weight)
+    images, filters = frames.astype(np.float64), weight.astype(np.float64)
+    slopes = [
+        naive.slopes(lambda: (tiled_twin(images, filters, bias) * grad).sum(), array) for array in (images, filters)
+    ]
+    np.testing.assert_allclose(grad_weight.reshape(weight.shape), slopes[1], rtol=1e-4, atol=1e-4)
+    if needed:
+        np.testing.assert_allclose(grad_frames, slopes[0], rtol=1e-4, atol=1e-4)
+
+
+def test_filter_gradient_is_the_transposed_of_its_planes(dtype) -> None:
+    weight, upstream = draw(9, 2, 3, dtype=dtype), draw(16, 2, 3, dtype=dtype)
+    grad_weight = np.full((18, 3), np.nan, dtype)
+    winograd.filter_gradient(upstream, grad_weight)
+    given = (winograd.filter_planes(weight) * upstream).sum()
+    np.testing.assert_allclose((grad_weight * weight.reshape(18, 3)).sum(), given, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "padding"), [((4, 5), (1, 1)), ((5, 4), (0, 2)), ((7, 6), (0, 0))])
+def test_conv2d_in_tiles_equals_the_loops(dtype, size, padding) -> None:
+    x, weight, bias = (draw(*s, dtype=dtype) for s in ((2, 16, *size), (17, 16, 3, 3), (17,)))
+    rows, columns = (size[axis] + 2 * padding[axis] - 2 for axis in (0, 1))
+    assert winograd.tiles(rows, columns, 16, 17).rows > 0
+    twin = naive.conv2d(x, weight, bias, padding=padding)
+    np.testing.assert_allclose(ops.conv2d(x, weight, bias, padding=padding).data, twin, rtol=1e-5, atol=2e-5)
+
+
+def test_tiles_are_not_for_a_few_channels_or_pixels() -> None:
+    assert [winograd.tiles(*size).rows for size in ((28, 28, 1, 32), (1, 1, 32, 32), (7, 7, 32, 32))] == [0, 0, 4]
 
 
 # Batch normalisation. Three channels: a line is not a power of two, and more rows than two chunks hold.

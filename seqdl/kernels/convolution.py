@@ -2,6 +2,7 @@
 
 In this layout a patch is a few long runs of memory, which a product reads where they lie (to gather them into a
 matrix first took longer than the product), and the rows that it writes, (positions, channels), are the next image.
+Most kernels of 3 x 3 go by tiles instead: see winograd.py.
 The work goes a few images at a time, so that what belongs to them stays in the L2 cache: their frames, which are
 the pixels with the padding around, and their maps, which is what the convolution gives and the pooling takes.
 """
@@ -15,7 +16,8 @@ import numpy as np
 
 from seqdl.kernels.jit import kernel
 from seqdl.kernels.pooling import Window, max_pool, max_pool_backward
-from seqdl.kernels.product import VECTOR_BYTES, VECTORS, Operand, Panels, Rows, address, evenly, multiply_rows
+from seqdl.kernels.product import VECTOR_BYTES, VECTORS, Operand, Panels, Rows, address, evenly, multiply_rows, pack
+from seqdl.kernels.winograd import PLANES, Tiles, convolve_tiles, filter_gradient, filter_planes, tiles, tiles_backward
 
 GROUP = 1 << 16  # elements of the maps, or frames, that are worked on together
 
@@ -33,20 +35,24 @@ class Layout(NamedTuple):
     elements: np.ndarray  # of a patch: how far behind its beginning
     runs: np.ndarray  # of elements that lie together
     length: int  # of such a run
+    tiles: Tiles  # that the maps are made of, if they are
 
 
 @lru_cache(64)
 def layout(window: Window, height: int, width: int, channels: int, outputs: int) -> Layout:
     """Of images (height, width, channels) that become maps of so many outputs."""
     (top, left), (down, right), (below, beside) = window.padding, window.stride, window.dilation
-    line = (width + 2 * left) * channels
-    frame = (height + 2 * top) * line
+    small = (window.height, window.width, *window.stride, *window.dilation) == (3, 3, 1, 1, 1, 1)
+    cut = tiles(window.rows, window.columns, channels, outputs) if small else Tiles(0, 0, 0)
+    line = max(width + 2 * left, 2 * cut.columns + 2) * channels
+    high = max(height + 2 * top, 2 * cut.rows + 2)
+    frame = high * line
     images = max(1, GROUP // max(frame, window.rows * window.columns * outputs))
     lines = _grid((images, frame), (window.rows, down * line))
     kernel_rows, pixels = (window.height, below * line), (window.width, beside * channels)
     whole = beside == 1  # a row of the kernel lies together
     return Layout(
-        frames=(images, height + 2 * top, line),
+        frames=(images, high, line),
         inner=(top, left * channels),
         channels=channels,
         maps=(window.rows, window.columns),
@@ -56,7 +62,22 @@ def layout(window: Window, height: int, width: int, channels: int, outputs: int)
         elements=_grid(kernel_rows, pixels, (channels, 1)),
         runs=_grid(kernel_rows) if whole else _grid(kernel_rows, pixels),
         length=window.width * channels if whole else channels,
+        tiles=cut,
     )
+
+
+def pack_filter(weight: np.ndarray, layout: Layout, turned: bool = False) -> np.ndarray:
+    """(kh, kw, C, O) -> its matrices (n, panels, K, width): one of all patches, or one for each plane of the tiles.
+
+    turned: for the gradient of the images, (O, C) of each element or plane.
+    """
+    outputs, channels = weight.shape[3], weight.shape[2]
+    if layout.tiles.rows:
+        planes = filter_planes(np.ascontiguousarray(weight).reshape(-1, channels, outputs))
+        return np.stack([pack(plane.T if turned else plane) for plane in planes])
+    if turned:
+        return pack(weight.transpose(0, 1, 3, 2).reshape(-1, channels))[None]
+    return pack(weight.reshape(-1, outputs))[None]
 
 
 def _grid(*axes: tuple[int, int]) -> np.ndarray:
@@ -68,45 +89,89 @@ def _grid(*axes: tuple[int, int]) -> np.ndarray:
 def convolve(x, packed, bias, out, where, layout, pool, lo, hi):  # type: ignore[no-untyped-def]
     """out (B, P, Q, O) = pooled maps, the maps being patches of x @ w + bias; where: see max_pool. Images [lo, hi).
 
-    x (B, H, W C)    packed: w (height width C, O)    bias (O,)
+    x (B, H, W C)    packed: w (height width C, O), or each of its planes; from `pack_filter`    bias (O,)
     """
-    size, outputs, (rows, columns), (group, height, line) = x.itemsize, out.shape[3], layout.maps, layout.frames
-    group = min(group, max(hi - lo, 1))
-    frames, maps = np.empty((group, height, line), x.dtype), np.empty((group, rows, columns, outputs), x.dtype)
-    same, each = evenly(group * rows * columns, 0), evenly(group * rows * columns, outputs)
-    panels = Panels(address(packed), packed.strides[0] // size, packed.strides[1] // size)
+    outputs, (rows, columns), (group, height, line) = out.shape[3], layout.maps, layout.frames
+    group, pooled = min(group, max(hi - lo, 1)), pools(pool)
+    frames = np.empty((group, height, line), x.dtype)
+    maps = np.empty((group if pooled else 0, rows, columns, outputs), x.dtype)
+    clear(frames)
     for first in range(lo, hi, group):
         last = min(first + group, hi)
         fill_frames(x[first:last], frames, layout)
-        patches = Operand(address(frames), layout.positions, layout.runs, layout.length, 1)
-        start, result = Rows(address(bias), same), Rows(address(maps), each)
-        count = (last - first) * rows * columns
-        multiply_rows(patches, panels, start, result, count, outputs, size, x.dtype.type(0))
-        max_pool(maps[: last - first], out[first:last], where[first:last], pool)
+        target = maps[: last - first] if pooled else out[first:last]
+        if layout.tiles.rows > 0:
+            lines = target.reshape(last - first, rows, columns * outputs)
+            convolve_tiles(frames, packed, bias, lines, layout.tiles, last - first)
+        else:
+            convolve_patches(frames, packed[0], bias, target, layout)
+        if pooled:
+            max_pool(target, out[first:last], where[first:last], pool)
+
+
+@kernel
+def pools(pool):  # type: ignore[no-untyped-def]
+    """Whether this pooling does anything."""
+    return pool.height * pool.width * pool.stride[0] * pool.stride[1] != 1
+
+
+@kernel
+def convolve_patches(frames, packed, bias, maps, layout):  # type: ignore[no-untyped-def]
+    """maps (b, P, Q, O) = patches of frames @ w + bias."""
+    size, outputs, count = frames.itemsize, maps.shape[3], maps.shape[0] * maps.shape[1] * maps.shape[2]
+    patches = Operand(address(frames), layout.positions, layout.runs, layout.length, 1)
+    panels = Panels(address(packed), packed.strides[0] // size, packed.strides[1] // size)
+    start, result = Rows(address(bias), evenly(count, 0)), Rows(address(maps), evenly(count, outputs))
+    multiply_rows(patches, panels, start, result, count, outputs, size, frames.dtype.type(0))
 
 
 @kernel
 def convolve_backward(x, grad, where, packed, grad_x, grad_sum, layout, pool, lo, hi):  # type: ignore[no-untyped-def]
     """The gradients of w and, in the last row, of the bias: grad_sum (height width C + 1, O). Images [lo, hi).
 
-    grad (B, P, Q, O): of the output    packed: w' of each element of the kernel, (height width O, C)
+    grad (B, P, Q, O): of the output    packed: w' of each element of the kernel, (height width O, C), or each plane's
     grad_x (B, H, W C): of x, unless it is empty
     """
     outputs, (rows, columns), (group, height, line) = grad.shape[3], layout.maps, layout.frames
-    group = min(group, max(hi - lo, 1))
-    frames = np.empty((group, height, line), x.dtype)
+    group, pooled, in_tiles = min(group, max(hi - lo, 1)), pools(pool), layout.tiles.rows > 0
+    frames, needed = np.empty((group, height, line), x.dtype), grad_x.size > 0
+    grad_frames = np.empty((group if in_tiles and needed else 0, height, line), x.dtype)
     beyond = -(-VECTORS * VECTOR_BYTES // (rows * columns * outputs * x.itemsize))  # weight_gradient may read there
-    maps = np.empty((group + beyond, rows, columns, outputs), x.dtype)
+    maps = np.empty((group + beyond if pooled or not in_tiles else 0, rows, columns, outputs), x.dtype)
     grad_weight, grad_bias, nothing = grad_sum[:-1], grad_sum[-1], np.zeros((1, outputs), x.dtype)
+    grad_planes = np.zeros((PLANES if in_tiles else 0, layout.channels, outputs), x.dtype)
     sum_pixels(grad[lo:hi], grad_bias)  # each goes to one pixel of the maps: the same sum, with fewer terms
     for first in range(lo, hi, group):
         last = min(first + group, hi)
-        max_pool_backward(grad[first:last], where[first:last], maps[: last - first], pool)
+        if first == lo or (needed and not in_tiles):  # else only images are written into them
+            clear(frames)
         fill_frames(x[first:last], frames, layout)
-        weight_gradient(frames, maps, nothing if first == lo else grad_weight, grad_weight, layout, last - first)
-        if grad_x.size > 0:
-            image_gradient(maps, packed, frames, layout, last - first)
-            empty_frames(frames, grad_x[first:last], layout)
+        upstream = maps[: last - first] if len(maps) > 0 else grad[first:last]
+        if pooled:
+            max_pool_backward(grad[first:last], where[first:last], upstream, pool)
+        elif not in_tiles:
+            copy(grad[first:last], upstream)
+        if in_tiles:
+            clear(grad_frames)
+            lines = upstream.reshape(last - first, rows, columns * outputs)
+            tiles_backward(frames, lines, packed, grad_frames, grad_planes, layout.tiles, last - first)
+        else:
+            weight_gradient(frames, maps, nothing if first == lo else grad_weight, grad_weight, layout, last - first)
+            if needed:
+                image_gradient(maps, packed[0], frames, layout, last - first)
+        if needed:
+            empty_frames(grad_frames if in_tiles else frames, grad_x[first:last], layout)
+    if in_tiles:
+        filter_gradient(grad_planes, grad_weight)
+
+
+@kernel
+def copy(source, target):  # type: ignore[no-untyped-def]
+    """target = source, both (b, P, Q, O)."""
+    for b in range(len(source)):
+        values, copies = source[b].ravel(), target[b].ravel()
+        for k in range(len(values)):
+            copies[k] = values[k]
 
 
 @kernel
@@ -165,9 +230,8 @@ def clear(frames):  # type: ignore[no-untyped-def]
 
 @kernel
 def fill_frames(x, frames, layout):  # type: ignore[no-untyped-def]
-    """Images (b, H, W C) into the first b frames, zeros around them."""
+    """Images (b, H, W C) into the first b frames; what is around them stays."""
     top, left = layout.inner
-    clear(frames)
     for b in range(len(x)):
         for row in range(x.shape[1]):
             source, target = x[b, row], frames[b, top + row, left:]

@@ -11,7 +11,6 @@ from seqdl import parallel
 from seqdl.kernels import convolution as kernels
 from seqdl.kernels import pooling
 from seqdl.kernels.pooling import Window
-from seqdl.kernels.product import pack
 from seqdl.ops.activation import fill_gelu, fill_gelu_gradient
 from seqdl.ops.registry import operation
 
@@ -38,7 +37,9 @@ def conv2d(
 
     OH = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1. The work is a product, whose left side is read
     out of the images: out (positions, O) = patches (positions, kh kw C) @ W (kh kw C, O). The output's memory has
-    the channels last, which the next layer reads without copying.
+    the channels last, which the next layer reads without copying. Kernels of 3 x 3 in steps of 1, from 16 channels to
+    16 or more, go by tiles of 2 x 2 outputs instead (kernels/winograd.py), in less than half of the products; rounding
+    errors double, and a NaN reaches all outputs of the tiles that read it.
 
     pool: the options of a max_pool2d to go behind it; gelu: a GELU behind that. The same as the operations one by
     one, but a map that is pooled is not stored, neither it nor its gradient leaves the cache, and the threads meet
@@ -54,9 +55,9 @@ def conv2d(
     lines = images.reshape(len(x), x.shape[2], x.shape[3] * channels)
     added = np.zeros(outputs, x.dtype) if bias is None else np.ascontiguousarray(bias)
     out = np.empty((len(x), behind.rows, behind.columns, outputs), x.dtype)
-    where = _winners(out, behind, any(needs))
-    flat = weight.transpose(2, 3, 1, 0).reshape(-1, outputs)
-    packed = pack(flat)
+    where = _winners(out, behind, pool is not None and any(needs))
+    filters = weight.transpose(2, 3, 1, 0)
+    packed = kernels.pack_filter(filters, layout)
     value = np.empty_like(out) if gelu else out
 
     def forward(lo: int, hi: int) -> None:
@@ -70,8 +71,8 @@ def conv2d(
         g = _channels_last(g)
         grad_x = np.empty(lines.shape if needs[0] else (0, 0, 0), x.dtype)
         blocks = parallel.split(len(x), min(BLOCKS, len(x) * rows * columns // POSITIONS))
-        parts = np.empty((len(blocks), len(flat) + 1, outputs), x.dtype)  # a sum for each block, whatever thread
-        turned = pack(weight.transpose(2, 3, 0, 1).reshape(-1, channels))
+        parts = np.empty((len(blocks), kh * kw * channels + 1, outputs), x.dtype)  # each block's sum, on any thread
+        turned = kernels.pack_filter(filters, layout, turned=True)
         grad_out = np.empty_like(out) if gelu else g
 
         def share(lo: int, hi: int) -> None:
