@@ -193,6 +193,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         build_idx_set(kind, [tmp_path / "gone"], tmp_path / "out")
 
 
+def test_an_archive_must_be_unpacked_first(tmp_path: Path) -> None:
+    (tmp_path / "gzip.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"gzip\.zip: an archive; unpack it"):
+        build_idx_set(MNIST, [tmp_path / "gzip.zip"], tmp_path / "out")
+
+
 def test_a_label_out_of_range_says_where(tmp_path: Path) -> None:
     kind = small("emnist-letters", (60, 20))
     written(kind, tmp_path)

@@ -109,6 +109,8 @@ def _candidates(paths: Sequence[PathLike]) -> dict[str, Path]:
     for path in map(Path, paths):
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
+        if path.suffix == ".zip":
+            raise InputError(f"{path}: an archive; unpack it, and give the folder of its files")
         inside = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
         names |= {each.name.replace(".idx", "-idx"): each for each in inside}
     return names
