@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from seqdl_cli import data_images, data_show
 from seqdl_cli.common import command_line
-from seqdl_cli.data_images import add_commands, check_output, told
+from seqdl_cli.data_images import check_output, told
 from seqdl_data.dataset import DatasetInfo, read_info
 from seqdl_data.errors import UsageError
 from seqdl_data.text import build_text
@@ -142,7 +143,8 @@ def build_splice_command(
     told(output, info)
 
 
-add_commands(build_app)
+data_images.add_commands(build_app)
+data_show.add_commands(app)
 
 
 @app.command("info")
@@ -173,6 +175,7 @@ def _listing(info: DatasetInfo, size: int) -> str:
     lines = [
         ("name", info.name),
         ("kind", f"{info.kind}, version {info.version}"),
+        *([("classes", f"{len(info.classes)}: {' '.join(info.classes)}")] if info.classes else []),
         *splits,
         ("source", info.source or "not given"),
         ("licence", info.licence or "not given"),

@@ -21,6 +21,7 @@ From = Annotated[
         help="Files to read, or the folder they are in.",
     ),
 ]
+One = Annotated[Path, typer.Option("--from", metavar="FILE", show_default=False, help="File or folder to read.")]
 More = Annotated[list[Path] | None, typer.Argument(metavar="[FILE...]", hidden=True)]  # what follows --from FILE
 Target = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="Parquet file to write; replaced if it exists.")
@@ -40,6 +41,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command("idx")(idx)
     app.command("pen")(pen)
     app.command("npz")(npz)
+    app.command("images")(images)
 
 
 def _help(kind: IdxSet) -> str:
@@ -107,7 +109,7 @@ def idx(
     told(output, info)
 
 
-def pen(files: From, output: Target, name: Name = None, source: Source = "", licence: Licence = "") -> None:
+def pen(file: One, output: Target, name: Name = None, source: Source = "", licence: Licence = "") -> None:
     """Make a dataset of characters that know the way of the pen, from a NumPy archive (.npz); split by writer.
 
     It holds images (N, 28, 28), labels 1 to 26, case u or l, writer, writer_names, and the strokes: points (P, 2),
@@ -118,12 +120,12 @@ def pen(files: From, output: Target, name: Name = None, source: Source = "", lic
     from seqdl_data.hands import build_hands
 
     check_output(output)
-    info = build_hands(_one(files), output, pen=True, name=name, source=source, licence=licence, command=command_line())
+    info = build_hands(file, output, pen=True, name=name, source=source, licence=licence, command=command_line())
     told(output, info)
 
 
 def npz(
-    files: From,
+    file: One,
     output: Target,
     split: Annotated[
         str | None, typer.Option(help="Put all into train, valid or test.", show_default="split by writer")
@@ -144,7 +146,7 @@ def npz(
 
     check_output(output)
     info = build_hands(
-        _one(files),
+        file,
         output,
         split=split,
         merged=merged,
@@ -156,10 +158,31 @@ def npz(
     told(output, info)
 
 
-def _one(files: list[Path]) -> Path:
-    if len(files) != 1:
-        raise UsageError(f"--from: one archive, got {len(files)}")
-    return files[0]
+def images(
+    file: One,
+    output: Target,
+    split: Annotated[
+        str | None, typer.Option(help="Put all into train, valid or test.", show_default="by folder or by pixels")
+    ] = None,
+    name: Name = None,
+    source: Source = "",
+    licence: Licence = "",
+) -> None:
+    """Make a dataset of characters from a folder of pictures, each in a folder named after its character.
+
+    As a/1.png, A/2.png, 7/3.jpg, Aa/4.png; A_upper and a_lower where a and A cannot stand side by side. The folders
+    may lie in train, valid and test; else 1 in 20 pictures is to validate, 2 to test. A picture shows one character,
+    dark on light or light on dark, and is brought into EMNIST's form.
+
+    Example: seqdl data build images --from letters/ -o letters.parquet
+    """
+    from seqdl_data.picture_folder import build_picture_folder
+
+    check_output(output)
+    info = build_picture_folder(
+        file, output, split=split, name=name, source=source, licence=licence, command=command_line()
+    )
+    told(output, info)
 
 
 def check_output(output: Path) -> None:

@@ -9,8 +9,8 @@ from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
-from seqdl_data.dataset import SPLITS, DatasetInfo
-from seqdl_data.errors import InputError, UsageError, unreadable
+from seqdl_data.dataset import SPLITS, DatasetInfo, open_bytes
+from seqdl_data.errors import InputError, UsageError
 from seqdl_data.images import SIDE, ImageSet, Part, counts_of, write_images
 from seqdl_data.official import DIGITS, LETTERS
 from seqdl_data.strokes import Strokes
@@ -77,14 +77,15 @@ def _splits(images: ImageSet) -> Array:
 def _arrays(path: PathLike, pen: bool) -> dict[str, Array]:
     """The arrays in an archive, by name, with as many items as there are images."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{os.fspath(path)}: a single array, expected an archive (.npz)")
-            arrays = {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise InputError(f"{os.fspath(path)}: not a NumPy archive (.npz) of arrays, or damaged: {error}") from error
+        with open_bytes(path) as stream, zipfile.ZipFile(stream):  # which np.load would leave open where it fails
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+    except InputError:
+        raise
+    except Exception as error:  # NumPy raises whatever bad bytes lead it to, from TypeError to MemoryError
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{os.fspath(path)}: not a NumPy archive (.npz) of arrays, or damaged: {reason}") from error
     _check(path, arrays, pen)
     return arrays
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import chain
+from contextlib import closing, contextmanager
 from math import prod
-from typing import BinaryIO
 
 import numpy as np
 
-from seqdl_data.dataset import open_bytes
 from seqdl_data.errors import InputError
-from seqdl_data.streams import GZIP_MAGIC, plain_pieces, unzipped
+from seqdl_data.sources import text_blocks
 
 Array = np.ndarray
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -27,9 +24,9 @@ BLOCK = 1 << 20  # bytes, about, that `items` holds at a time
 class IdxFile:
     """An IDX file whose header has been read: `shape`, `dtype` (big-endian), and what it holds, once, by `items`."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, blocks: Iterator[bytes], name: str) -> None:
         self.name = name
-        self._bytes = _Bytes(stream, name)
+        self._bytes = _Bytes(blocks, name)
         self.dtype, dimensions = self._magic()
         self.shape = tuple(self._dimension(number, dimensions) for number in range(dimensions))
 
@@ -70,8 +67,8 @@ def open_idx(path: str | os.PathLike[str]) -> Iterator[IdxFile]:
 
     InputError, which names the file and the byte, for anything that is not such a file, whole and nothing after it.
     """
-    with open_bytes(path) as stream:
-        yield IdxFile(stream, os.fspath(path))
+    with closing(text_blocks(path)) as blocks:
+        yield IdxFile(blocks, os.fspath(path))
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
@@ -84,19 +81,15 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
 
 
 class _Bytes:
-    """Bytes to be taken from a stream one after another; gzip is unpacked, `at` counts the plain bytes."""
+    """Bytes to be taken one after another; `at` counts them."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        self.name, self.at, self._rest = name, 0, b""
-        pieces = plain_pieces(stream, name)
-        first = next(pieces, b"")
-        together = chain([first], pieces)
-        self._pieces = unzipped(together, name) if first.startswith(GZIP_MAGIC) else together
+    def __init__(self, blocks: Iterator[bytes], name: str) -> None:
+        self.name, self.at, self._rest, self._blocks = name, 0, b"", blocks
 
     def take(self, count: int, what: str) -> bytes:
         parts, have = [self._rest], len(self._rest)
         while have < count:
-            piece = next(self._pieces, None)
+            piece = next(self._blocks, None)
             if piece is None:
                 raise InputError(
                     f"{self.name}: ends at byte {self.at + have}, within {what}; is the file complete, and IDX?"
@@ -108,5 +101,5 @@ class _Bytes:
         return whole[:count]
 
     def end(self) -> None:
-        if self._rest or any(self._pieces):
+        if self._rest or any(self._blocks):
             raise InputError(f"{self.name}: goes on after byte {self.at}, where by its header it should end")

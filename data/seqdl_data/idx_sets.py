@@ -17,7 +17,8 @@ from seqdl_data.errors import InputError, UsageError
 from seqdl_data.idx import open_idx, read_idx
 from seqdl_data.images import SIDE, ImageSet, Part, write_images
 from seqdl_data.official import IdxSet, Release
-from seqdl_data.streams import plain_pieces, unzipped
+from seqdl_data.sources import text_blocks
+from seqdl_data.streams import plain_pieces
 
 Array = np.ndarray
 PathLike = str | os.PathLike[str]
@@ -108,6 +109,8 @@ def _candidates(paths: Sequence[PathLike]) -> dict[str, Path]:
     for path in map(Path, paths):
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
+        if path.suffix == ".zip":
+            raise InputError(f"{path}: an archive; unpack it, and give the folder of its files")
         inside = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
         names |= {each.name.replace(".idx", "-idx"): each for each in inside}
     return names
@@ -173,21 +176,21 @@ def _checked(kind: IdxSet, files: Sequence[Path], release: Release, unchecked: b
     if release is not kind.releases[0]:
         return "no checksums known"
     apart = [path for path in files if kind.packed and path.suffix != ".gz"]
-    for path, official in zip(files, kind.sha256, strict=True):
-        if path not in apart and _sha256(path, unpack=not kind.packed) != official:
+    for number, path in enumerate(files):
+        if path not in apart and not is_official(kind, number, path):
             raise InputError(
                 f"{path}: not the official file of {kind.name}, its sha256 differs; get it anew, or add --unchecked"
             )
     return "checksums known of the .gz files only" if apart else "official checksums verified"
 
 
-def _sha256(path: Path, unpack: bool) -> str:
+def is_official(kind: IdxSet, number: int, path: Path) -> bool:
+    """Whether the file at `path` is by its sha256 the one of that number in `kind.files`."""
     digest = hashlib.sha256()
     with open_bytes(path) as stream:
-        pieces = plain_pieces(stream, str(path))
-        for piece in unzipped(pieces, str(path)) if unpack and path.suffix == ".gz" else pieces:
+        for piece in plain_pieces(stream, str(path)) if kind.packed else text_blocks(path):
             digest.update(piece)
-    return digest.hexdigest()
+    return digest.hexdigest() == kind.sha256[number]
 
 
 @dataclass(frozen=True)

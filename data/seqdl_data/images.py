@@ -74,8 +74,7 @@ def read_images(path: str | os.PathLike[str], split: str) -> tuple[ImageSet, Dat
     """
     with _open(path) as (file, info):
         reader = _Reader(path, file, info, split)
-        pieces = [reader.rows(group) for group in reader.groups]
-    return joined(pieces, info.classes), info
+        return joined([reader.nothing(), *(reader.rows(group) for group in reader.groups)]), info
 
 
 def iterate_images(
@@ -95,13 +94,36 @@ def iterate_images(
                 skip -= pool.rows
                 continue
             rows = reader.pool(pool).select(slice(skip, None))
-            rest, skip = (rows if rest is None else joined([rest, rows], info.classes)), 0
+            rest, skip = (rows if rest is None else joined([rest, rows])), 0
             whole = len(rest) // batch * batch
             for at in range(0, whole, batch):
                 yield rest.select(slice(at, at + batch))
             rest = rest.select(slice(whole, None))
         if rest is not None and len(rest):
             yield rest
+
+
+def sample_images(
+    path: str | os.PathLike[str],
+    split: str,
+    count: int,
+    random: np.random.Generator,
+    labels: Sequence[int] | None = None,
+) -> tuple[ImageSet, DatasetInfo]:
+    """So many characters of a split, drawn without repetition, sorted by label; of these labels where they are given.
+
+    All there are where they are fewer. Pixels are read only of the row groups that were drawn from.
+    """
+    with _open(path) as (file, info):
+        reader = _Reader(path, file, info, split)
+        found = [(group, row) for group in reader.groups for row in reader.rows_of(group, labels)]
+        drawn: dict[int, list[int]] = {}
+        for at in np.sort(random.permutation(len(found))[:count]):
+            group, row = found[at]
+            drawn.setdefault(group, []).append(row)
+        pieces = (reader.rows(group).select(np.array(rows)) for group, rows in drawn.items())
+        some = joined([reader.nothing(), *pieces])
+    return some.select(np.argsort(some.labels, kind="stable")), info
 
 
 def write_images(
@@ -140,16 +162,17 @@ def counts_of(images: ImageSet) -> dict[str, int]:
     return {"rows": len(images)} | (writers if writers["writers"] else {})
 
 
-def joined(pieces: Sequence[ImageSet], classes: Sequence[str]) -> ImageSet:
-    """The pieces as one set; none gives a set of no characters."""
+def joined(pieces: Sequence[ImageSet]) -> ImageSet:
+    """The pieces, one at least and all of the same classes, as one set."""
     if len(pieces) == 1:
         return pieces[0]
+    strokes = [piece.strokes or Strokes.none(len(piece)) for piece in pieces]
     return ImageSet(
-        np.concatenate([np.empty((0, SIDE, SIDE), np.uint8), *(piece.images for piece in pieces)]),
-        np.concatenate([np.empty(0, np.int64), *(piece.labels for piece in pieces)]),
-        tuple(classes),
-        np.concatenate([np.empty(0, object), *(piece.writers for piece in pieces)]),
-        Strokes.joined([piece.strokes for piece in pieces if piece.strokes is not None]),
+        np.concatenate([piece.images for piece in pieces]),
+        np.concatenate([piece.labels for piece in pieces]),
+        pieces[0].classes,
+        np.concatenate([piece.writers for piece in pieces]),
+        Strokes.joined(strokes) if any(piece.strokes is not None for piece in pieces) else None,
     )
 
 
@@ -172,11 +195,24 @@ class _Reader:
         found = self.file.read_row_group(group, columns=["split"]).column("split").unique().to_pylist()
         return found[0] if len(found) == 1 else ""
 
+    def nothing(self) -> ImageSet:
+        """A set of no characters."""
+        strokes = Strokes.none(0) if "points" in self.columns else None
+        nobody, images = np.empty(0, object), np.empty((0, SIDE, SIDE), np.uint8)
+        return ImageSet(images, np.empty(0, np.int64), self.info.classes, nobody, strokes)
+
     def rows(self, group: int) -> ImageSet:
         rows = _from_table(self.file.read_row_group(group, columns=self.columns), self.info.classes)
         if len(rows) and not 0 <= rows.labels.min() <= rows.labels.max() < len(rows.classes):
             raise InputError(f"{self.name}: labels beyond its {len(rows.classes)} classes; build the dataset again")
         return rows
+
+    def rows_of(self, group: int, labels: Sequence[int] | None) -> list[int]:
+        """The numbers of the group's rows that have one of these labels, or of all."""
+        if labels is None:
+            return list(range(self.file.metadata.row_group(group).num_rows))
+        column = self.file.read_row_group(group, columns=["label"]).column("label").to_numpy()
+        return np.flatnonzero(np.isin(column, labels)).tolist()
 
     def pools(self, seed: int | None, epoch: int) -> Iterator[_Pool]:
         """The groups in the order of an epoch, some together, and the order of their rows."""
@@ -188,7 +224,7 @@ class _Reader:
             yield _Pool(some, rows, None if random is None else random.permutation(rows))
 
     def pool(self, pool: _Pool) -> ImageSet:
-        rows = joined([self.rows(group) for group in pool.groups], self.info.classes)
+        rows = joined([self.rows(group) for group in pool.groups])
         return rows if pool.order is None else rows.select(pool.order)
 
 
@@ -227,7 +263,7 @@ def _in_groups(first: ImageSet, others: Iterator[ImageSet]) -> Iterator[ImageSet
         rest, piece = rest.select(slice(whole, None)), next(others, None)
         if piece is None:
             break
-        rest = joined([rest, piece], first.classes)
+        rest = joined([rest, piece])
     if len(rest):
         yield rest
 
@@ -262,8 +298,8 @@ def _to_table(rows: ImageSet, split: str, schema: pa.Schema) -> pa.Table:
         "writer": rows.writers,
         "split": [split] * len(rows),
     }
-    if rows.strokes is not None:
-        columns |= rows.strokes.to_columns()
+    if "points" in schema.names:
+        columns |= (rows.strokes or Strokes.none(len(rows))).to_columns()
     return pa.table({name: columns[name] for name in schema.names}, schema=schema)
 
 

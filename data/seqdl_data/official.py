@@ -71,6 +71,7 @@ MNIST = IdxSet(
     ),
     source="MNIST, LeCun, Cortes and Burges; from NIST Special Databases 1 and 3",
     licence="CC BY-SA 3.0",
+    # A mirror: the page it was published on has long refused downloads. What comes is checked as everywhere.
     address="https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
 

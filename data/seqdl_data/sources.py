@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
 from typing import BinaryIO
 
@@ -65,7 +65,7 @@ def must_exist(path: str | os.PathLike[str]) -> None:
         raise InputError(f"{os.fspath(path)}: a folder; give one file")
 
 
-def text_blocks(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> Iterator[bytes]:
+def text_blocks(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> Generator[bytes, None, None]:
     """The bytes of a file or of standard input (`-`) in blocks of at most 1 MiB; gzip and bgzip are unpacked.
 
     InputError for what is missing, unreadable, damaged or ends too early.

@@ -43,10 +43,13 @@ class Strokes:
         return Strokes(self.points[points], stroke_ptr, char_ptr)
 
     @staticmethod
-    def joined(parts: Sequence[Strokes]) -> Strokes | None:
-        """All characters of the parts in turn; None where there are no parts."""
-        if not parts:
-            return None
+    def none(characters: int) -> Strokes:
+        """Of so many characters, none of which has a stroke."""
+        return Strokes(np.empty((0, 2), np.float32), np.zeros(1, np.int64), np.zeros(characters + 1, np.int64))
+
+    @staticmethod
+    def joined(parts: Sequence[Strokes]) -> Strokes:
+        """All characters of the parts in turn; there must be a part at least."""
         return Strokes(
             np.concatenate([part.points for part in parts]),
             _pointers(np.concatenate([np.diff(part.stroke_ptr) for part in parts])),
