@@ -135,3 +135,41 @@ def _add_row(row, sign, sums, squares):  # type: ignore[no-untyped-def]
         value = np.int64(row[x])
         sums[x] += sign * value
         squares[x] += sign * value * value
+
+
+@kernel
+def shorter_runs(mask, out):  # type: ignore[no-untyped-def]
+    """out = length of a pixel's run of ink along its row or along its column, whichever is shorter; 0 on paper.
+
+    mask (H, W) bool; out (H, W) uint16.
+    """
+    height, width = mask.shape
+    begun = np.full(width, -1, np.int64)  # the row in which the run of each column began
+    for y in range(height + 1):
+        if y < height:
+            _row_runs(mask[y], out[y])
+        for x in range(width):
+            ink = y < height and mask[y, x]
+            if ink and begun[x] < 0:
+                begun[x] = y
+            elif not ink and begun[x] >= 0:
+                length = min(y - begun[x], 65535)
+                for i in range(begun[x], y):
+                    out[i, x] = min(out[i, x], length)
+                begun[x] = -1
+
+
+@kernel
+def _row_runs(row, out):  # type: ignore[no-untyped-def]
+    """out (W,) = length of each pixel's run in row (W,) bool, 0 on paper."""
+    begun = -1
+    for x in range(len(row) + 1):
+        ink = x < len(row) and row[x]
+        if ink and begun < 0:
+            begun = x
+        elif not ink:
+            if begun >= 0:
+                out[begun:x] = min(x - begun, 65535)
+                begun = -1
+            if x < len(row):
+                out[x] = 0

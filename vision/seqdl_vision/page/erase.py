@@ -14,6 +14,7 @@ Array = np.ndarray
 
 SLACK = 0.3  # stroke widths: what stands out of a rule by more is a stroke
 BREAK = 0.6  # stroke widths: a scanner leaves so much paper where a stroke crosses a rule
+CRUMB = 0.8  # stroke widths: what stands out no farther and is alone is no writing
 HIGHER = 1.2  # stroke widths above a rule the walls of a bowl are wider apart
 NARROWER = 0.7  # stroke widths: by so much in all
 EACH = 0.1  # stroke widths: and each wall by more than this, where slanted letters lean one way
@@ -62,7 +63,7 @@ def erase(mask: Array, rule: Rule, letter: float, stroke: float) -> None:
     bowls = _bowls(strip, middle - half, letter, stroke).astype(int)
     bowls -= _bowls(strip[::-1], len(strip) - middle - half, letter, stroke)
     gone = strip & ~crossing & _of_rule(strip, middle, half, bowls, stroke)
-    gone |= _crumbs(strip & ~gone)
+    gone |= _crumbs(strip & ~gone, middle, half + np.maximum(2, CRUMB * stroke))
     for changed, value in (gone, False), (mended & ~gone, True):
         row, place = np.nonzero(changed)
         inside = (top_row[place] + row >= 0) & (top_row[place] + row < len(mask))
@@ -127,10 +128,10 @@ def _bowls(strip: Array, edge: Array, letter: float, stroke: float) -> Array:
     return bowls
 
 
-def _crumbs(left: Array) -> Array:
-    """Which pixels left in a strip are crumbs of the rule: parts that reach neither its first nor its last row."""
+def _crumbs(left: Array, middle: Array, reach: Array) -> Array:
+    """Which pixels left in a strip are crumbs of the rule: parts that come no farther than `reach` (N,) from it."""
     labels, count = ndimage.label(left, TOUCHING)
     crumb = np.ones(count + 1, bool)
-    crumb[labels[[0, -1]]] = False
+    crumb[labels[abs(np.arange(len(left))[:, None] + 0.5 - middle) > reach]] = False
     crumb[0] = False
     return np.asarray(crumb[labels])

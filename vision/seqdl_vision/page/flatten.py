@@ -19,7 +19,7 @@ def flattened(photo: Array, paper: Paper, weights: Array, level: float, view_fac
     """
     height, width, _ = photo.shape
     out = np.empty((height // factor, width // factor), np.uint8)
-    step, gain = np.float32(paper.tile * view_factor), np.float32(255 / level)
+    step, gain = np.float32(paper.step * view_factor), np.float32(255 / level)
     weights = weights.astype(np.float32)
     parallel.run(
         lambda lo, hi: kernels.absorbed(photo, paper.light, weights, step, gain, out, lo, hi),

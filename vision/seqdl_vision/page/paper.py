@@ -17,25 +17,38 @@ STEP = 0.2  # paper next to paper differs by less than this share of its light
 AS_BRIGHT = 0.7  # of the paper's light in every channel: paper too
 SHADOW = 0.4  # of the paper's light, if it is as much in every channel: paper in a shadow
 SAME_COLOUR = 1.2
+SHADED = 0.93  # of a tile's light: what is less within it is a shadow
 
 
 @dataclass(frozen=True)
 class Paper:
-    """light (G, K, C) float32: what the blank paper of each square tile of `tile` pixels of the view sends back.
+    """light (G, K, C) float32: what blank paper sends back in the middle of each square of `step` pixels of the view.
 
-    here (G, K) bool: where there is paper; elsewhere `light` is that of the nearest paper.
+    here (T, U) bool: which square tiles of `tile` pixels of the view show paper; elsewhere `light` is that of the
+    nearest paper.
     """
 
     light: Array
+    step: int
     here: Array
     tile: int
 
+    def light_at(self, shape: tuple[int, ...], step: int) -> Array:
+        """The light (h, w, C) at the middles of squares of `step` pixels of the view."""
+        rows, columns = ((np.arange(n, dtype=np.float32) + 0.5) * (step / self.step) - 0.5 for n in shape[:2])
+        return _interpolated(_interpolated(self.light, rows).swapaxes(0, 1), columns).swapaxes(0, 1)
+
     def missing(self, view: Array) -> Array:
         """view (h, w, C) float32 -> the share of the paper's light that is missing, 0 for paper, towards 1 for ink."""
-        rows = (np.arange(view.shape[0], dtype=np.float32) + 0.5) / self.tile - 0.5
-        columns = (np.arange(view.shape[1], dtype=np.float32) + 0.5) / self.tile - 0.5
-        light = _interpolated(_interpolated(self.light, rows).swapaxes(0, 1), columns).swapaxes(0, 1)
-        return np.float32(1) - view / light
+        return np.float32(1) - view / self.light_at(view.shape, 1)
+
+    def inside(self, shape: tuple[int, ...], step: int) -> Array:
+        """Which squares (h, w) of `step` pixels of the view lie on paper, a tile away from its edge or more."""
+        here = ndimage.binary_erosion(self.here, np.ones((3, 3), bool), border_value=1)
+        rows, columns = (
+            np.minimum(np.arange(n) * step // self.tile, m - 1) for n, m in zip(shape, here.shape, strict=False)
+        )
+        return here[rows[:, None], columns]
 
 
 def paper_of(view: Array) -> Paper:
@@ -49,7 +62,25 @@ def paper_of(view: Array) -> Paper:
     here = where_paper_is(light)
     nearest = ndimage.distance_transform_edt(~here, return_distances=False, return_indices=True)
     light = ndimage.grey_closing(light[tuple(nearest)], size=(3, 3, 1), mode="nearest")
-    return Paper(ndimage.median_filter(light, size=(3, 3, 1), mode="nearest"), here, tile)
+    return Paper(ndimage.median_filter(light, size=(3, 3, 1), mode="nearest"), tile, here, tile)
+
+
+def shaded(paper: Paper, view: Array, widest: float) -> Paper:
+    """The paper with the edges of its shadows as sharp as the view (h, w, C) shows them.
+
+    What is darker than paper and wider than `widest` pixels of the view, more than any stroke, is a shadow: a closing
+    fills the strokes alone. Without such shadows the paper as it was.
+    """
+    step = max(1, int(widest / 6))
+    height, width, channels = (view.shape[0] // step, view.shape[1] // step, view.shape[2])
+    small = view[: height * step, : width * step].reshape(height, step, width, step, channels).mean(axis=(1, 3))
+    size = 2 * int(widest / step / 2) + 1
+    filled = ndimage.grey_closing(small, size=(size, size, 1), mode="nearest")
+    light = paper.light_at(filled.shape, step)
+    shadow = paper.inside(filled.shape, step) & (filled < SHADED * light).all(axis=2)
+    if not shadow.any():
+        return paper
+    return Paper(np.where(shadow[..., None], filled, light), step, paper.here, paper.tile)
 
 
 def where_paper_is(light: Array) -> Array:

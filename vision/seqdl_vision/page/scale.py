@@ -13,7 +13,7 @@ from seqdl_vision.page.parts import Parts, weighted_median
 Array = np.ndarray
 
 VIEW_PIXELS = 1_000_000  # enough to measure a page by; its letters are read at `working_factor`
-LETTER = 40  # the classifier's letters are 24 pixels high; more than twice that tells it nothing
+LETTER = 50  # the classifier's letters are 24 pixels high; more than twice that tells it nothing
 LETTER_INK = 4.0  # stroke widths, squared: the smallest letter holds more
 LETTER_HEIGHT = 2.5  # stroke widths: and is higher
 
@@ -55,20 +55,11 @@ def stroke_width(mask: Array) -> float:
     Each pixel of ink is in a run along its row and in one along its column: the median of the shorter ones, each
     weighing its inverse, so that a line weighs by its length, however thick.
     """
-    if not mask.any():
-        return 0.0
-    across, down = run_lengths(mask)[mask], run_lengths(mask.T).T[mask]
-    widths = np.minimum(across, down)
-    return weighted_median(widths, 1 / widths)
-
-
-def run_lengths(mask: Array) -> Array:
-    """For each pixel of a mask (H, W) the length of its run of ink along the row, 0 on paper; int32."""
-    out = np.zeros(mask.shape, np.int32)
-    starts, ends = runs(mask)
-    lengths = ends - starts
-    out[mask] = np.repeat(lengths, lengths)
-    return out
+    widths = np.empty(mask.shape, np.uint16)
+    kernels.shorter_runs(mask, widths)
+    counts = np.bincount(widths[mask])
+    values = np.arange(len(counts))
+    return weighted_median(values[1:], counts[1:] / values[1:])
 
 
 def runs(mask: Array) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ Array = np.ndarray
 ALONG_EDGE = 1.0  # letter heights: what follows the picture's edge for longer is the edge of something
 BLOT = 3.5  # stroke widths: what is larger than a letter and thicker is no stroke
 CRISP = 0.45  # of the typical stroke's step from ink to paper: what has less is a shadow, a crease, show-through
-DOT = 0.5  # stroke widths, squared: the dot of an i covers at least this
+DOT = 0.3  # stroke widths, squared: the dot of an i covers at least this
 SMALL = 0.4  # letter heights: a part no larger either way is a dot or a speck
 NEAR = 1.0  # letter heights: a dot is no farther from a letter
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from seqdl_vision.page.binarise import binarised
 from seqdl_vision.page.colour import channel_weights
 from seqdl_vision.page.deskew import skew, turned, turning
-from seqdl_vision.page.paper import Paper, paper_of, tile_quantiles
+from seqdl_vision.page.paper import Paper, paper_of, shaded, tile_quantiles
 from seqdl_vision.page.parts import Parts
 from seqdl_vision.page.placement import Placement
 from seqdl_vision.page.rules import without_rules
@@ -21,6 +20,8 @@ Array = np.ndarray
 FAINT = 0.06  # ink takes away at least this share of the paper's light
 NOISES = 6.0  # and this many times the paper's own unevenness
 CORE = 0.8  # full ink is this quantile of what is darker than that
+WIDE = 4.0  # stroke widths: what is wider is a shadow
+WIDE_LETTER = 0.6  # letter heights: and wider than this
 WINDOW = 1 / 20  # of the picture's longer side: Sauvola's window before the letters' size is known
 
 
@@ -45,10 +46,11 @@ class Survey:
 def survey(view: Array) -> Survey:
     """What there is to know of a view (h, w, C) float32 before the photo itself is read."""
     paper = paper_of(view)
-    missing = paper.missing(view)
-    mask = ink_of_view(missing, paper) & paper_pixels(paper, missing.shape)
-    parts = Parts.of(mask)
-    letter = letter_height(parts, stroke_width(mask))
+    missing, mask, letter, stroke = _first_ink(view, paper)
+    finer = shaded(paper, view, max(WIDE * stroke, WIDE_LETTER * letter)) if letter else paper
+    if finer is not paper:
+        paper = finer
+        missing, mask, letter, stroke = _first_ink(view, paper)
     degrees = skew(mask, letter)
     matrix, shape = turning(mask.shape[0], mask.shape[1], degrees)
     level = turned(mask * np.uint8(255), matrix, shape) > 127
@@ -65,22 +67,24 @@ def survey(view: Array) -> Survey:
     return Survey(paper, weights, full, _darkness(ruled @ weights) / full, letter, degrees, writing)
 
 
+def _first_ink(view: Array, paper: Paper) -> tuple[Array, Array, float, float]:
+    """The missing light of a view, its ink and rules, and the height and the stroke of its letters."""
+    missing = paper.missing(view)
+    mask = ink_of_view(missing, paper) & paper.inside(missing.shape, 1)
+    stroke = stroke_width(mask)
+    return missing, mask, letter_height(Parts.of(mask), stroke), stroke
+
+
 def ink_of_view(missing: Array, paper: Paper) -> Array:
     """The ink and the rules (h, w) bool of a view's missing light (h, w, C), whatever their colour."""
     grey = missing.mean(axis=2)
     grey -= np.median(grey)
     rough = unevenness(grey[..., None], paper.tile)[0]
-    dark = grey[(grey > max(FAINT, NOISES * rough)) & paper_pixels(paper, grey.shape)]
+    dark = grey[(grey > max(FAINT, NOISES * rough)) & paper.inside(grey.shape, 1)]
     if len(dark) == 0:
         return np.zeros(grey.shape, bool)
     scaled = grey * np.float32(255 / np.quantile(dark, CORE)) + np.float32(0.5)
     return binarised(np.clip(scaled, 0, 255).astype(np.uint8), 255, WINDOW * max(grey.shape))
-
-
-def paper_pixels(paper: Paper, shape: tuple[int, ...]) -> Array:
-    """Which pixels of a view of that shape lie on paper, a tile away from its edge or more; bool."""
-    here = ndimage.binary_erosion(paper.here, np.ones((3, 3), bool), border_value=1)
-    return here.repeat(paper.tile, axis=0).repeat(paper.tile, axis=1)[: shape[0], : shape[1]]
 
 
 def unevenness(missing: Array, tile: int) -> Array:
