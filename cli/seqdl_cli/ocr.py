@@ -18,7 +18,6 @@ from seqdl_data.errors import UsageError
 from seqdl_data.files import write_bytes
 
 if TYPE_CHECKING:
-    from seqdl.text import CharModel
     from seqdl_vision import Found, Letters, Reading, ReadOptions
 
 Targets = Callable[[str, int], Path]
@@ -138,12 +137,14 @@ def ocr(
     if form == "png" and output == "-" and sys.stdout.isatty():
         raise UsageError("a terminal shows no picture: give -o FILE.png")
     start(threads, quiet)
+    from seqdl.text import CharModel
     from seqdl_vision import Letters, ReadOptions, find_pictures
 
     found = find_pictures(pictures)
     targets = _targets(output, pictures, found) if form == "png" and output != "-" else None
     _refuse_to_overwrite([output] if targets is None else [targets(each.place, 1) for each in found], found)
-    options = ReadOptions(psm=psm, min_confidence=min_confidence, unknown=unknown, symbols=KINDS[kind], lm=_prior(lm))
+    prior: dict[str, Any] = {} if lm is None else {"lm": CharModel.load(lm)}
+    options = ReadOptions(psm=psm, min_confidence=min_confidence, unknown=unknown, symbols=KINDS[kind], **prior)
     job = _Job(found, Letters.load(model or kind), options, max_pixels, debug_dir, quiet)
     if form == "png":
         job.draw(targets)
@@ -306,9 +307,3 @@ def _refuse_to_overwrite(outputs: Iterable[str | Path], found: list[Found]) -> N
     for output in outputs:
         if os.path.realpath(output) in inputs and str(output) != "-":
             raise UsageError(f"{output}: is read by this command; choose another file to write")
-
-
-def _prior(lm: str | None) -> CharModel | None:
-    from seqdl.text import CharModel
-
-    return None if lm is None else CharModel.load(lm)
