@@ -15,9 +15,10 @@ import typer
 from seqdl_cli.common import Json, Quiet, Threads, say, shown, start, write_output
 from seqdl_cli.progress import PictureDisplay
 from seqdl_data.errors import UsageError
-from seqdl_data.files import write_bytes
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from seqdl_vision import Found, Letters, Reading, ReadOptions
 
 Targets = Callable[[str, int], Path]
@@ -209,20 +210,20 @@ class _Job:
 
     def draw(self, targets: Targets | None) -> None:
         """Each page as a picture in a file of its own; a single one to stdout where there are no targets."""
-        from seqdl_vision import annotate, as_png
+        from seqdl_vision import annotate, save_png
 
-        waiting: list[bytes] = []
+        waiting: list[Image] = []
         for reading in self.readings():
             assert reading.photo is not None
-            picture = as_png(annotate(reading.photo, reading.result(), self.unsure))
+            picture = annotate(reading.photo, reading.result(), self.unsure)
             if targets is not None:
-                write_bytes(targets(reading.place, reading.number), picture)
+                save_png(targets(reading.place, reading.number), picture)
             elif waiting:
                 raise UsageError("there are several pages: give -o FILE.png, and each gets a file")
             else:
                 waiting.append(picture)
         for picture in waiting:
-            sys.stdout.buffer.write(picture)
+            picture.save(sys.stdout.buffer, format="PNG")
 
     def readings(self) -> Iterator[Reading]:
         """Those that have a page; what there is to say of each, and of those that have none, goes to stderr."""

@@ -7,7 +7,6 @@ a size at which the labels can be read.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -19,8 +18,8 @@ from statistics import median
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from seqdl_data.files import write_bytes
 from seqdl_vision.page.result import Box, Character, Page
+from seqdl_vision.sheets import save_png
 
 Array = np.ndarray
 Colour = tuple[int, int, int]
@@ -48,18 +47,14 @@ def annotate(photo: Array, page: Page, unsure: float = 0.5) -> Image.Image:
     return image
 
 
-def as_png(image: Image.Image | Array) -> bytes:
-    """The content of a PNG file: of an image, or of an array, bool or uint8, (H, W) or (H, W, 3)."""
-    if not isinstance(image, Image.Image):
-        image = Image.fromarray(image * np.uint8(255) if image.dtype == bool else image)
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
-
-
 def steps_into(folder: str | os.PathLike[str]) -> Callable[[str, Array], None]:
-    """What to call with the name and the picture of a step: it becomes a PNG file in `folder`, whole or not at all."""
-    return lambda name, picture: write_bytes(Path(folder, f"{name}.png"), as_png(picture))
+    """What to call with the name and the picture of a step, bool or uint8: it becomes a PNG file in `folder`."""
+
+    def write(name: str, picture: Array) -> None:
+        grey_or_colour = picture * np.uint8(255) if picture.dtype == bool else picture
+        save_png(Path(folder, f"{name}.png"), Image.fromarray(grey_or_colour))
+
+    return write
 
 
 def colour(confidence: float) -> Colour:
