@@ -1,4 +1,4 @@
-# make demo   a text, splice sites, motif hits       make test         every check of the project
+# make demo   a text, sites, motifs, a note read     make test         every check of the project
 # make bench  ours beside the peers                make bench-quick  one case of each
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,6 +13,9 @@ demo: $(VENV)/.installed
 	$(BIN)/seqdl generate text "ROMEO:" -n 400 --seed 1
 	$(BIN)/seqdl scan samples/genes.fa
 	$(BIN)/seqdl scan samples/genes.fa --motifs samples/tata.jaspar --thresh 2e-4
+	$(BIN)/seqdl ocr samples/note.jpg
+	$(BIN)/seqdl ocr samples/note.jpg samples/form.png --quiet --format png -o demo-output
+	@echo "what was read, drawn into the pictures: demo-output/note.jpg.png, demo-output/form.png.png"
 
 test: $(VENV)/.tested
 	$(BIN)/pytest -q
@@ -47,4 +50,4 @@ parity: $(PEERS)/.installed
 	$(PEERS)/bin/pytest -q -s -m peers tests/test_torch_parity.py
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist *.egg-info
+	rm -rf $(VENV) $(PEERS) build demo-output dist *.egg-info

@@ -14,9 +14,12 @@ import resource
 import shlex
 import shutil
 import signal
+import string
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -24,7 +27,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
+from scipy import ndimage
 from typer.testing import CliRunner
+
+from seqdl_vision import Letters
+from seqdl_vision.letters import build
 
 ROOT = Path(__file__).resolve().parent.parent
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 40
@@ -121,7 +129,7 @@ def remove_corpus() -> None:
 
 def copy_of_seqdl_without_cache() -> None:
     """Sources beside which no folder for compiled kernels can be made: a file is in the way."""
-    for source in ("seqdl", "cli/seqdl_cli", "data/seqdl_data"):
+    for source in ("seqdl", "cli/seqdl_cli", "data/seqdl_data", "vision/seqdl_vision"):
         shutil.copytree(ROOT / source, Path("copy", Path(source).name), ignore=shutil.ignore_patterns("__pycache__"))
     Path("copy/seqdl/kernels/__pycache__").touch()
 
@@ -135,6 +143,80 @@ def small_files(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def picture(name: str, kind: str = "L", **options: object) -> Callable[[], object]:
+    """A picture of some thick letters, in a mode of Pillow's or one of the kinds below."""
+
+    def make() -> None:
+        image = letters_on_paper()
+        if kind in ("L", "RGB", "CMYK", "P", "RGBA", "LA", "1"):
+            image = image.convert(kind)
+        elif kind == "I;16":
+            image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
+        elif kind == "upside down":
+            image = image.rotate(180)
+        elif kind == "cat":
+            image = cat()
+        elif kind in ("white", "black"):
+            image = Image.new("L", (300, 200), 240 if kind == "white" else 8)
+        elif kind == "1x1":
+            image = Image.new("L", (1, 1), 200)
+        image.save(name, **options)
+
+    return make
+
+
+def cut(name: str) -> Callable[[], object]:
+    return lambda: [picture(name)(), truncate(name, 0.6)()]
+
+
+def letters_on_paper() -> Image.Image:
+    image = Image.new("L", (260, 90), 235)
+    pen = ImageDraw.Draw(image)
+    for x in (20, 60, 140, 180):
+        pen.ellipse((x, 25, x + 24, 65), None, 20, 5)
+    pen.line((100, 20, 100, 66), 20, 5)
+    return image
+
+
+def cat() -> Image.Image:
+    """Fur, two ears, two eyes, whiskers."""
+    draw = np.random.default_rng(9)
+    fur = ndimage.gaussian_filter(draw.normal(0, 1, (240, 320)), (1, 6))
+    image = Image.fromarray((150 + 60 * fur / fur.std() / 2).clip(0, 255).astype(np.uint8)).convert("RGB")
+    pen = ImageDraw.Draw(image)
+    pen.polygon([(70, 90), (90, 20), (140, 70)], (90, 70, 50))
+    pen.polygon([(180, 70), (230, 20), (250, 90)], (90, 70, 50))
+    for x in (110, 200):
+        pen.ellipse((x, 90, x + 30, 120), (190, 210, 60))
+        pen.ellipse((x + 11, 92, x + 19, 118), (10, 10, 10))
+    for y in (150, 160, 170):
+        pen.line((30, y, 140, 160), (240, 240, 240), 2)
+    return image
+
+
+def header_of_a_huge_png() -> None:
+    """30,000 x 30,000 pixels, all black, in a valid file of 110 kB."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    side = 30_000
+    packer = zlib.compressobj(1)
+    rows = b"".join(packer.compress(bytes(side // 8 + 1)) for _ in range(side)) + packer.flush()
+    head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    content = chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    Path("x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+
+
+def pictures_of_one_name() -> None:
+    make_empty_folder()
+    picture("folder/a.png")()
+    picture("folder/b.png")()
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(range(256)) * 4
 
 
 class Case(NamedTuple):
@@ -151,6 +233,7 @@ class Case(NamedTuple):
 NO_CACHE = "PYTHONPATH=copy NUMBA_CACHE_DIR=corpus.txt/cache XDG_CACHE_HOME=corpus.txt HOME=corpus.txt NUMBA_OPT=0"
 WAIT = "while [ ! -e new/last.safetensors ]; do sleep 0.02; done"
 WAIT_PARTS = "while [ ! -e .x.tsv.parts -a ! -e x.tsv ]; do sleep 0.02; done"
+OCR = "ocr --model letters.safetensors"
 GENERATE, BAD = "generate text --model model.safetensors", "generate text --model bad.safetensors"
 
 CASES = [
@@ -337,6 +420,62 @@ CASES = [
     Case("scan, kill -9, then the same again", f"seqdl {SCAN} --thresh 0.1 -o x.tsv &>/dev/null & {WAIT_PARTS};"
          f" kill -KILL $!; wait $! 2>/dev/null; seqdl {SCAN} --thresh 0.1 -o x.tsv", 0, "hits in 400,000 bases",
          many_hits, shell=True),
+    # ocr: the picture
+    Case("no picture named", "ocr", 2, "Missing argument"),
+    Case("picture missing", f"{OCR} gone.jpg", 3, "gone.jpg: cannot read: No such file"),
+    Case("picture is text", f"{OCR} corpus.txt", 3, "corpus.txt: "),
+    Case("picture empty", f"{OCR} x.png", 3, "x.png: ", write("x.png", b"")),
+    Case("picture is a broken PNG", f"{OCR} x.png", 3, "x.png: ", write("x.png", PNG)),
+    Case("picture, truncated JPEG", f"{OCR} x.jpg", 3, "x.jpg: ", cut("x.jpg")),
+    Case("picture, truncated PNG", f"{OCR} x.png", 3, "x.png: ", cut("x.png")),
+    Case("picture on stdin, empty", f"{OCR} -", 3, "standard input: "),
+    Case("picture on stdin, text", f"{OCR} -", 3, "standard input: ", stdin=CORPUS),
+    Case("picture of 1 x 1", f"{OCR} x.png", 0, "x.png: no ink", picture("x.png", "1x1")),
+    Case("picture of 30,000 x 30,000", f"{OCR} x.png", 3, "x.png: .*pixels, above the limit", header_of_a_huge_png),
+    Case("picture above a limit given", f"{OCR} x.png --max-pixels 999", 3, "pixels, above the limit of 999",
+         picture("x.png")),
+    Case("picture of 16 bits", f"{OCR} x.png", 0, "", picture("x.png", "I;16")),
+    Case("picture in CMYK", f"{OCR} x.jpg", 0, "", picture("x.jpg", "CMYK")),
+    Case("picture with a palette", f"{OCR} x.png", 0, "", picture("x.png", "P")),
+    Case("picture with alpha", f"{OCR} x.png", 0, "", picture("x.png", "RGBA")),
+    Case("picture of 1 bit", f"{OCR} x.tif", 0, "", picture("x.tif", "1")),
+    Case("picture animated", f"{OCR} x.gif", 0, "x.gif: .*frame", picture(
+        "x.gif", save_all=True, append_images=[Image.new("L", (260, 90)), Image.new("L", (260, 90), 200)])),
+    Case("picture of several pages", f"{OCR} x.tif", 0, "x.tif, page 2", picture(
+        "x.tif", save_all=True, append_images=[letters_on_paper()])),
+    Case("picture in HEIC", f"{OCR} x.heic", 3, "x.heic: HEIC is not read; convert it", write("x.heic", HEIC)),
+    Case("blank page", f"{OCR} x.png", 0, "x.png: no ink", picture("x.png", "white")),
+    Case("black page", f"{OCR} x.png", 0, "x.png: no ink", picture("x.png", "black")),
+    Case("photo of a cat", f"{OCR} x.jpg", 0, "", picture("x.jpg", "cat")),
+    Case("page upside down", f"{OCR} x.png", 0, "", picture("x.png", "upside down")),
+    Case("folder without pictures", f"{OCR} folder", 3, "folder: there is no picture", make_empty_folder),
+    # ocr: model and options
+    Case("ocr with a text model", "ocr x.png --model model.safetensors", 4, "of kind 'text', expected 'characters'",
+         picture("x.png")),
+    Case("ocr with no such model", "ocr x.png --model gone", 4, "gone: no such model file", picture("x.png")),
+    Case("ocr with a picture as model", "ocr x.png --model x.png", 4, "x.png: damaged, or not", picture("x.png")),
+    Case("ocr, prior of another kind", f"{OCR} x.png --lm letters.safetensors", 4, "'characters', expected 'text'",
+         picture("x.png")),
+    Case("ocr, unknown layout", f"{OCR} x.png --psm 4", 2, "--psm must be one of 3, 6, 7, 8, 10, got 4"),
+    Case("ocr, confidence of 2", f"{OCR} x.png --min-confidence 2", 2, "--min-confidence must be between 0 and 1"),
+    Case("ocr, confidence nan", f"{OCR} x.png --min-confidence nan", 2, "--min-confidence must be between 0 and 1"),
+    Case("ocr, sign of two lines", f"{OCR} x.png --unknown 'a\tb'", 2, "--unknown must be printable"),
+    Case("ocr, letters and digits apart", f"{OCR} x.png --letters --digits", 2, "exclude each other"),
+    Case("ocr, unknown format", f"{OCR} x.png --format pdf", 2, "--format must be one of text, tsv, json, hocr, png"),
+    Case("ocr, two formats", f"{OCR} x.png --format tsv --json", 2, "exclude each other"),
+    Case("ocr, limit of no pixels", f"{OCR} x.png --max-pixels 0", 2, "'--max-pixels'"),
+    Case("ocr, stdin twice", f"{OCR} - -", 2, "standard input can be read only once"),
+    # ocr: writing
+    Case("ocr, output is the picture", f"{OCR} x.png -o x.png", 2, "x.png: is read by this", picture("x.png")),
+    Case("ocr, output is a folder", f"{OCR} x.png -o run", 5, "run: cannot write: Is a directory", picture("x.png")),
+    Case("ocr, output below a file", f"{OCR} x.png -o corpus.txt/x", 5, "corpus.txt/x: cannot", picture("x.png")),
+    Case("ocr, disk full", f"{OCR} x.png -o y.png", 5, "y.png: cannot write", picture("x.png"), disk=500),
+    Case("ocr, full device", f"{OCR} x.png --json -o /dev/full", 5, "/dev/full: cannot write", picture("x.png")),
+    Case("ocr, full stdout", f"seqdl {OCR} x.png > /dev/full", 5, "output: No space left", picture("x.png"),
+         shell=True),
+    Case("ocr, debug below a file", f"{OCR} x.png --debug-dir corpus.txt", 5, "cannot write", picture("x.png")),
+    Case("ocr, closed pipe", f"seqdl {OCR} folder --json | head -c 9 > /dev/null; exit ${{PIPESTATUS[0]}}", 0, "",
+         pictures_of_one_name, shell=True),
     # the other commands
     Case("quantize, corpus gone", "quantize run -o s", 3, "name a text .* with --text", remove_corpus),
     Case("quantize, corpus changed", "quantize run -o s", 3, "changed since", append_to_corpus),
@@ -368,7 +507,7 @@ def run(case: Case) -> Result:
     """Run a case in the current folder, which holds what `make_folder` puts there."""
     case.prepare()
     if case.shell:
-        environment = {"PYTHONPATH": os.pathsep.join(str(ROOT / p) for p in (".", "data", "cli"))}
+        environment = {"PYTHONPATH": os.pathsep.join(str(ROOT / p) for p in (".", "data", "vision", "cli"))}
         path = f"{Path.cwd() / 'bin'}{os.pathsep}{os.environ['PATH']}"
         process = subprocess.run(
             ["bash", "-c", case.command], capture_output=True, timeout=120,
@@ -388,8 +527,18 @@ def run(case: Case) -> Result:
     return Result(result.exit_code, result.stdout_bytes, result.stderr)
 
 
+def untrained_letters() -> Letters:
+    labels = ("", *string.digits, *string.ascii_letters)
+    architecture = {"network": "residual", "width": 4}
+    network = build(architecture, len(labels), np.random.default_rng(3)).eval()
+    return Letters(network, architecture, labels)
+
+
 def make_folder(folder: Path) -> None:
-    """corpus.txt, model.safetensors and chars.safetensors trained on it, and a run that was interrupted."""
+    """corpus.txt, model.safetensors and chars.safetensors trained on it, and a run that was interrupted.
+
+    Beside them letters.safetensors, which names characters but has learned nothing.
+    """
     from seqdl.text import TextSettings, train_text
     from seqdl.training.loop import Report, Settings
 
@@ -407,6 +556,7 @@ def make_folder(folder: Path) -> None:
         os.replace("other/bytes/best.safetensors", "model.safetensors")
         os.replace("other/chars/best.safetensors", "chars.safetensors")
         shutil.rmtree("other")
+        untrained_letters().save("letters.safetensors")
         Path("bin").mkdir()
         script = Path("bin/seqdl")
         script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m seqdl_cli.main "$@"\n')
@@ -518,6 +668,6 @@ def _plain(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT), str(ROOT / "data"), str(ROOT / "cli")]
+    sys.path[:0] = [str(ROOT / part) for part in (".", "data", "vision", "cli")]
     for row in table():
         print(row, flush=True)

@@ -26,8 +26,8 @@ from seqdl_cli.score import _print_coloured
 from seqdl_data.version import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in (".", "data", "cli"))}
-HEAVY = {"numba", "scipy", "pyarrow", "Bio", "numpy", "matplotlib"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in (".", "data", "vision", "cli"))}
+HEAVY = {"numba", "scipy", "pyarrow", "Bio", "numpy", "matplotlib", "PIL"}
 
 
 def run(*arguments: object, stdin: bytes = b"") -> Result:

@@ -133,6 +133,13 @@ def test_the_wheel_works_in_an_empty_environment_beside_files_named_like_ours(wh
     assert len(done.stdout) >= 60
 
 
+def test_the_shipped_model_has_a_name_unless_a_file_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert model_path("shakespeare") == model_path(None)
+    monkeypatch.chdir(tmp_path)
+    Path("shakespeare").touch()
+    assert model_path("shakespeare") == Path("shakespeare")
+
+
 def test_the_shipped_model_carries_its_card_and_no_folder() -> None:
     card = read_metadata(model_path(None))
     assert card["licence"]

@@ -10,7 +10,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seqdl_cli import data, evaluate, explain, generate, inspection, machine, motif, quantize, runs, scan, score, train
+from seqdl_cli import (
+    data,
+    evaluate,
+    explain,
+    generate,
+    inspection,
+    machine,
+    motif,
+    ocr,
+    quantize,
+    runs,
+    scan,
+    score,
+    train,
+)
 from seqdl_data.errors import SeqdlError
 from seqdl_data.version import VERSION
 
@@ -70,6 +84,7 @@ app.add_typer(train.app, name="train")
 app.add_typer(generate.app, name="generate")
 app.add_typer(score.app, name="score")
 app.command("scan")(scan.scan)
+app.command("ocr")(ocr.ocr)
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(explain.app, name="explain")
 app.command("inspect")(inspection.inspect)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
+Picture = TypeVar("Picture")
 EVERY_TERMINAL, EVERY_LOG = 0.2, 15.0  # seconds
 
 
@@ -102,6 +104,22 @@ class ScanDisplay(StatusLine):
             known = f"{share:6.1%}  " if self.total else ""
             left = f"  ETA {self.left(share)}" if self.total else ""
             self.show(f"{known}{bases:,} bases  {hits:,} hits  {rate / 1e6:.2f} Mb/s{left}")
+
+
+class PictureDisplay(StatusLine):
+    """Which of several pictures is being read, on a terminal only."""
+
+    def __init__(self, total: int, quiet: bool = False) -> None:
+        super().__init__(quiet)
+        self.total = total
+
+    def each(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+        """The pictures, each told when its turn comes."""
+        for done, picture in enumerate(pictures):
+            share = done / max(1, self.total)
+            if self.terminal and self.total > 1 and self.due(share):
+                self.show(f"{share:6.1%}  {done + 1:,} of {self.total:,} pictures  ETA {self.left(share)}")
+            yield picture
 
 
 def _clock(seconds: float) -> str:

@@ -185,8 +185,8 @@ def new_seed() -> int:
 
 
 def model_path(path: str | os.PathLike[str] | None) -> Path:
-    """The file meant: a run's folder means its best, nothing means the shipped one."""
-    if path is None:
+    """The file meant: a run's folder means its best; nothing, or its name, means the shipped one."""
+    if path is None or (os.fspath(path) == SHIPPED and not os.path.exists(path)):
         return Path(str(resources.files("seqdl") / "models" / f"{SHIPPED}.safetensors"))
     path = Path(path)
     return path / "best.safetensors" if path.is_dir() else path

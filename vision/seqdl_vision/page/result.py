@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+
+from seqdl_data.errors import SeqdlError
+
 
 @dataclass(frozen=True)
 class Box:
@@ -97,3 +101,33 @@ class Page:
     @property
     def characters(self) -> tuple[Character, ...]:
         return tuple(character for line in self.lines for word in line.words for character in word.characters)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A page of a picture, as it was read, or the error that stood in the way.
+
+    picture: the path as given, "-" for standard input. number: which of its pages, from 1, and `pages`
+    how many it has. photo: the upright picture, uint8 (H, W) or (H, W, 3), to draw on; None where it could not be
+    opened. place: where below a folder what is made of the picture goes.
+    """
+
+    picture: str
+    number: int = 1
+    pages: int = 1
+    page: Page | None = None
+    photo: np.ndarray | None = None
+    error: SeqdlError | None = None
+    place: str = ""
+
+    def result(self) -> Page:
+        """The page; the error is raised where there is none."""
+        if self.page is None:
+            raise self.error or SeqdlError(f"{self.name}: was not read")
+        return self.page
+
+    @property
+    def name(self) -> str:
+        """The picture, and which of its pages where it has several."""
+        picture = "standard input" if self.picture == "-" else self.picture
+        return picture if self.pages == 1 else f"{picture}, page {self.number}"
