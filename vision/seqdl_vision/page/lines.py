@@ -53,6 +53,17 @@ def find_lines(components: Components) -> list[TextLine]:
     return sorted(lines, key=lambda line: line.zone(float(np.mean(components.centres[line.members, 0]))))
 
 
+def one_line(components: Components) -> list[TextLine]:
+    """All components as one line; none if there is none."""
+    height = letter_height(components)
+    core = np.flatnonzero(components.heights >= SMALL * height)
+    if not len(core):
+        return []
+    line = _fitted(components, core.tolist(), 0.0)
+    line.members = np.argsort(components.centres[:, 0], kind="stable").tolist()
+    return [line]
+
+
 def _chains(components: Components, core: Array, height: float) -> list[list[int]]:
     """Letters linked to the next one to the right where each is the other's nearest."""
     right, left = {}, {}

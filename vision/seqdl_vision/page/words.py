@@ -1,7 +1,8 @@
 """Where a line's words end: gaps fall into two kinds, those inside words and those between them.
 
-Gaps are measured in letter heights. What is wide depends on the writer: some write letter by letter with gaps as wide
-as a letter. The gaps of a page are divided where the two kinds differ most.
+Gaps are measured in letter heights. How wide either kind is depends on the writer: some write letter by letter with
+gaps as wide as a letter, and some a row of letters with no words at all. So the gaps of a page are divided where that
+explains most of their variance, and the division counts if the kinds lie far apart for their spread.
 """
 
 from __future__ import annotations
@@ -10,29 +11,29 @@ import numpy as np
 
 from seqdl_vision.page.components import Array
 
-LEAST = 0.25  # letter heights: a narrower gap is never between words
-USUAL = 0.7  # letter heights between words where there is one kind of gap alone, and no less than:
-TIMES = 2.5  # the median gap
+ENOUGH = 5  # gaps, to know of two kinds
+APART = 5.0  # spreads of the narrow gaps between the means of the kinds, at least; what one kind gives stays below 4
+LEAST_SPREAD = 0.06  # letter heights
+LONGEST = 3.0  # medians: a longer gap counts as one of that length, or of
+WIDE = 1.2  # letter heights if that is more, so that one wide gap does not hide the others
+ALONE = 2.5  # medians, where there is one kind: a gap beyond is still between words, if it is wider than
+USUAL = 0.8  # letter heights
 
 
-def threshold(gaps: Array) -> float:
-    """The width above which one of gaps (G,), in letter heights, is between words."""
-    gaps = np.sort(np.maximum(gaps, 0.02))
-    if not len(gaps):
-        return USUAL
-    fallback = max(USUAL, TIMES * float(np.median(gaps)))
-    if len(gaps) < 3:
-        return fallback
-    best, least = fallback, np.inf
-    values = np.sqrt(gaps)
-    total = np.square(values - values.mean()).sum()
-    for k in range(1, len(gaps)):
-        low, high = values[:k], values[k:]
-        within = np.square(low - low.mean()).sum() + np.square(high - high.mean()).sum()
-        if within < least:
-            least, best = within, (gaps[k - 1] + gaps[k]) / 2
-            apart = high.mean() / max(low.mean(), 1e-3)
-            step = gaps[k] / gaps[k - 1]
-    if least > 0.35 * total or apart < 1.3 or step < 1.15:
-        return fallback
-    return max(best, LEAST)
+def word_gap(gaps: Array) -> float:
+    """The width, in letter heights, above which one of gaps (G,) is between words."""
+    gaps = np.maximum(gaps, 0)
+    if len(gaps) < ENOUGH:
+        return USUAL if len(gaps) < 2 else max(USUAL, 2 * float(gaps.min()))
+    median = float(np.median(gaps))
+    values = np.sort(np.minimum(gaps, max(LONGEST * median, WIDE)))
+    cut = min(range(1, len(values)), key=lambda k: _variance(values[:k]) + _variance(values[k:]))
+    narrow, wide = values[:cut], values[cut:]
+    if wide.mean() - narrow.mean() >= APART * max(narrow.std(), LEAST_SPREAD):
+        return float(narrow[-1] + wide[0]) / 2
+    return max(ALONE * median, USUAL)
+
+
+def _variance(values: Array) -> float:
+    """Sum of the squares of the distances to the mean."""
+    return float(np.square(values - values.mean()).sum())

@@ -1,0 +1,111 @@
+"""All that a line may be divided into, and how probable each part is as each character."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqdl_vision.letters import Letters
+from seqdl_vision.page.components import BOTTOM, LEFT, RIGHT, TOP, Array, Components
+from seqdl_vision.page.crops import Cropper, fitted
+from seqdl_vision.page.forms import DOTTED, Forms
+from seqdl_vision.page.lattice import Segment, best_path, segments
+from seqdl_vision.page.lines import TextLine
+from seqdl_vision.page.metrics import Metrics, measure
+from seqdl_vision.page.pieces import Piece
+
+MARK = -1.0  # nats of a mark on its own
+FLOOR = 1e-5
+DOT_OVER_OTHERS = 0.15  # how often a dot over a letter belongs to none of i and j
+NO_DOT = 0.5  # how often i and j are left without
+DOT_SIZE = 0.5  # letter heights at most
+STEM = 0.6  # letter heights that what is under a dot is wide at most
+
+
+@dataclass
+class Candidates:
+    """Of one line: its pieces, the segments (S) they may be joined to, boxes (S, 4) of those on the page.
+
+    chances (S, F): probabilities of forms by the model alone, and nothing (S,) that of no character.
+    """
+
+    line: TextLine
+    pieces: list[Piece]
+    segments: list[Segment]
+    boxes: Array
+    dotted: Array
+    mark: Array
+    chances: Array
+    nothing: Array
+
+    def members(self, segment: Segment) -> list[int]:
+        return [n for piece in self.pieces[segment.first : segment.last] for n in piece.members]
+
+    def span(self, s: int) -> tuple[float, float]:
+        """First and last column of a segment with the slant undone."""
+        pieces = self.pieces[self.segments[s].first : self.segments[s].last]
+        return min(piece.left for piece in pieces), max(piece.right for piece in pieces)
+
+    def rows(self) -> tuple[Array, Array]:
+        """(S,) tops and bottoms in rows from the line's base."""
+        base = self.line.base + self.line.slope * (self.boxes[:, LEFT] + self.boxes[:, RIGHT]) / 2
+        return self.boxes[:, TOP] - base, self.boxes[:, BOTTOM] - base
+
+    def with_geometry(self, forms: Forms, metrics: Metrics | None) -> Array:
+        """(S, F) chances that take into account dots, and where in the line each segment stands."""
+        ij = np.array([c in DOTTED for c in forms.characters], bool)
+        dots = np.where(ij, np.where(self.dotted, 1.0, NO_DOT)[:, None], np.where(self.dotted, DOT_OVER_OTHERS, 1.0)[:, None])
+        chances = self.chances * dots
+        if metrics is not None:
+            chances = chances * np.exp(metrics.evidence(forms, *self.rows(), self.dotted))
+        return chances
+
+    def path(self, forms: Forms, chances: Array) -> list[int]:
+        """The segments that divide the line best."""
+        best = forms.without_case(chances).max(axis=1, initial=0)
+        scores = np.where(self.mark, MARK, np.log(np.maximum(best, FLOOR)))
+        return best_path(len(self.pieces), self.segments, scores)
+
+    def metrics(self, forms: Forms, chances: Array, path: list[int]) -> Metrics | None:
+        """How high letters stand, by those on a path that are sure."""
+        path = [s for s in path if not self.mark[s]]
+        if not path:
+            return None
+        tops, bottoms = (rows[path] for rows in self.rows())
+        sure = forms.without_case(self.chances[path]).max(axis=1)
+        return measure(forms, chances[path].argmax(axis=1), sure, tops, bottoms)
+
+
+def candidates(
+    components: Components, grey: Array, laid_out: list[tuple[TextLine, list[Piece]]], letters: Letters, forms: Forms
+) -> list[Candidates]:
+    """The candidates of each line, all judged by the model in one batch."""
+    crop = Cropper(components, grey)
+    out, images = [], []
+    for line, pieces in laid_out:
+        runs = segments(pieces, line)
+        members = [[n for piece in pieces[run.first : run.last] for n in piece.members] for run in runs]
+        mark = np.array([pieces[run.first].mark for run in runs], bool)
+        boxes = np.array([components.union(m) for m in members]).reshape(-1, 4)
+        dotted = np.array([has_dot(components, m, line) for m in members], bool)
+        images += [fitted(crop(m)) for m in members]
+        out.append(Candidates(line, pieces, runs, boxes, dotted, mark, np.empty(0), np.empty(0)))
+    probabilities = letters.probabilities(np.stack(images)) if images else np.empty((0, len(letters.labels)))
+    at = 0
+    for line in out:
+        mine = probabilities[at : at + len(line.segments)]
+        line.chances, line.nothing = forms.chances(mine), mine[:, forms.nothing].sum(axis=1)
+        at += len(mine)
+    return out
+
+
+def has_dot(components: Components, members: list[int], line: TextLine) -> bool:
+    """Whether these components are a narrow letter with a dot over it."""
+    if len(members) < 2:
+        return False
+    boxes = components.boxes[members]
+    sizes = (boxes[:, 2:] - boxes[:, :2]) / line.height
+    body = int(components.areas[members].argmax())
+    over = (boxes[:, BOTTOM] <= boxes[body, TOP] + 0.1 * line.height) & (sizes.max(axis=1) <= DOT_SIZE)
+    return bool(over.any() and not over.all() and sizes[~over, 0].max() <= STEM)

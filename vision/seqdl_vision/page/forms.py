@@ -1,0 +1,63 @@
+"""Forms: characters with their case, how high they stand in a line, and what labels of a model may be them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seqdl_vision.page.components import Array
+
+SMALL_LETTERS = frozenset("acemnorsuvwxz")  # from the baseline to the height of an x
+TAILS = frozenset("gpqyj")  # below the baseline
+DOTTED = frozenset("ij")
+TAIL = 0.4  # of a capital's height, how far tails go down
+HALF_HIGH = frozenset("t")  # between a small letter and a capital
+
+
+class Forms:
+    """The characters that a model with these labels may read, as far as `allowed` has them in either case.
+
+    characters (F,): one string each, sorted; folded (F,) int: the index of the lower-case form of each; digit and
+    upper (F,) bool.
+    """
+
+    def __init__(self, labels: Sequence[str], allowed: str) -> None:
+        wanted = {form for c in allowed for form in (c.lower(), c.upper()) if len(form) == 1}
+        self.characters = sorted({c for label in labels for c in label} & wanted)
+        self.digit = np.array([c.isdigit() for c in self.characters], bool)
+        self.upper = np.array([c.isupper() for c in self.characters], bool)
+        index = {c: k for k, c in enumerate(self.characters)}
+        self.folded = np.array([index.get(c.lower(), k) for k, c in enumerate(self.characters)], np.int64)
+        self.of_labels = np.zeros((len(labels), len(self.characters)), np.float32)
+        for row, label in enumerate(labels):
+            for c in set(label) & index.keys():
+                self.of_labels[row, index[c]] = 1 / len(label)
+        self.nothing = np.array([label == "" for label in labels], bool)
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def chances(self, probabilities: Array) -> Array:
+        """(N, F): the probability of each form by probabilities (N, K) of labels; cases share what is of both."""
+        return np.asarray(probabilities @ self.of_labels)
+
+    def without_case(self, chances: Array) -> Array:
+        """(N, F): chances of a letter in either case, at its folded form; 0 at the other."""
+        out = np.zeros_like(chances)
+        for k, folded in enumerate(self.folded):
+            out[:, folded] += chances[:, k]
+        return out
+
+    def heights(self, small: float, capital: float, dotted: bool) -> tuple[Array, Array]:
+        """(F,) tops above and bottoms below the baseline, given the height of small letters and of capitals."""
+        tops = np.full(len(self), capital)
+        bottoms = np.zeros(len(self))
+        for k, c in enumerate(self.characters):
+            if c in SMALL_LETTERS or (c in TAILS and not (c in DOTTED and dotted)) or (c in DOTTED and not dotted):
+                tops[k] = small
+            if c in HALF_HIGH:
+                tops[k] = (small + 2 * capital) / 3
+            if c in TAILS:
+                bottoms[k] = TAIL * capital
+        return tops, bottoms
