@@ -121,7 +121,7 @@ def open_parquet(stream: BinaryIO, name: str | os.PathLike[str]) -> Iterator[pq.
     try:
         with pq.ParquetFile(stream, buffer_size=1 << 20, page_checksum_verification=True) as file:
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last from damaged names of columns
         reason = str(error).partition("\n")[0]
         raise InputError(f"{os.fspath(name)}: damaged Parquet, or a kind we cannot read: {reason}") from error
 

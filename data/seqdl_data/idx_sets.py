@@ -49,7 +49,7 @@ def build_idx_set(
 
     The numbers of images, their form and their labels must be those of a release of it, and the files those that are
     offered officially, as far as their checksums tell; `unchecked` leaves the checksums out. What was found is added
-    to the `source` in the description that is returned. A few MiB of memory, however large the set.
+    to the `source` in the description that is returned. Images are read some thousands at a time.
 
     InputError for files that are missing, malformed or not of this set; OutputError when writing fails.
     """

@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,40 +23,16 @@ import numpy as np
 from seqdl_data.dataset import SPLITS, DatasetInfo, info_of, open_bytes, open_parquet, parquet_writer
 from seqdl_data.errors import InputError
 from seqdl_data.files import replacing
+from seqdl_data.image_rows import SIDE, ImageSet, from_table, joined, schema_of, to_table
 from seqdl_data.strokes import Strokes
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
 Array = np.ndarray
 KIND = "images"
-SIDE = 28
 GROUP = 1024  # rows in a row group: 0.8 MB of pixels
 POOL = 16  # row groups that are shuffled together
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Characters in memory.
-
-    images (N, 28, 28) uint8; labels (N,) int64, index into `classes`; writers (N,) of str, "" unknown; strokes of all
-    N characters (a character without has none) or None.
-    """
-
-    images: Array
-    labels: Array
-    classes: tuple[str, ...]
-    writers: Array
-    strokes: Strokes | None = None
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def select(self, rows: Array | slice) -> ImageSet:
-        """The characters at `rows`: indices, a mask or a slice."""
-        strokes = None if self.strokes is None else self.strokes.select(np.arange(len(self))[rows])
-        return ImageSet(self.images[rows], self.labels[rows], self.classes, self.writers[rows], strokes)
 
 
 class Part(NamedTuple):
@@ -162,20 +137,6 @@ def counts_of(images: ImageSet) -> dict[str, int]:
     return {"rows": len(images)} | (writers if writers["writers"] else {})
 
 
-def joined(pieces: Sequence[ImageSet]) -> ImageSet:
-    """The pieces, one at least and all of the same classes, as one set."""
-    if len(pieces) == 1:
-        return pieces[0]
-    strokes = [piece.strokes or Strokes.none(len(piece)) for piece in pieces]
-    return ImageSet(
-        np.concatenate([piece.images for piece in pieces]),
-        np.concatenate([piece.labels for piece in pieces]),
-        pieces[0].classes,
-        np.concatenate([piece.writers for piece in pieces]),
-        Strokes.joined(strokes) if any(piece.strokes is not None for piece in pieces) else None,
-    )
-
-
 class _Pool(NamedTuple):
     groups: list[int]
     rows: int
@@ -202,7 +163,7 @@ class _Reader:
         return ImageSet(images, np.empty(0, np.int64), self.info.classes, nobody, strokes)
 
     def rows(self, group: int) -> ImageSet:
-        rows = _from_table(self.file.read_row_group(group, columns=self.columns), self.info.classes)
+        rows = from_table(self.file.read_row_group(group, columns=self.columns), self.info.classes)
         if len(rows) and not 0 <= rows.labels.min() <= rows.labels.max() < len(rows.classes):
             raise InputError(f"{self.name}: labels beyond its {len(rows.classes)} classes; build the dataset again")
         return rows
@@ -234,7 +195,9 @@ def _open(path: str | os.PathLike[str]) -> Iterator[tuple[pq.ParquetFile, Datase
         info = info_of(file.schema_arrow, path)
         if info is None or info.kind != KIND:
             raise InputError(f"{os.fspath(path)}: not a dataset of characters; `seqdl data list` says how to get one")
-        wrong = [field.name for field in _schema("points" in file.schema_arrow.names) if field not in file.schema_arrow]
+        wrong = [
+            field.name for field in schema_of("points" in file.schema_arrow.names) if field not in file.schema_arrow
+        ]
         if wrong:
             raise InputError(f"{os.fspath(path)}: without {', '.join(wrong)} in our form; build the dataset again")
         yield file, info
@@ -244,11 +207,11 @@ def _write(path: Path, parts: Mapping[str, Part], info: DatasetInfo) -> None:
     pieces = {split: iter(part.pieces) for split, part in parts.items()}
     firsts = {split: next(each, None) for split, each in pieces.items()}
     strokes = any(first is not None and first.strokes is not None for first in firsts.values())
-    with parquet_writer(path, _schema(strokes), info, dictionary=("split", "writer")) as writer:
+    with parquet_writer(path, schema_of(strokes), info, dictionary=("split", "writer")) as writer:
         for split, first in firsts.items():
             rows = 0
             for piece in () if first is None else _in_groups(first, pieces[split]):
-                writer.write_table(_to_table(piece, split, writer.schema))
+                writer.write_table(to_table(piece, split, writer.schema))
                 rows += len(piece)
             assert rows == parts[split].counts["rows"], f"{split}: {rows} rows, not {parts[split].counts}"
 
@@ -266,51 +229,3 @@ def _in_groups(first: ImageSet, others: Iterator[ImageSet]) -> Iterator[ImageSet
         rest = joined([rest, piece])
     if len(rest):
         yield rest
-
-
-def _schema(strokes: bool) -> pa.Schema:
-    import pyarrow as pa
-
-    pen = [
-        pa.field("points", pa.list_(pa.float32()), nullable=False),
-        pa.field("strokes", pa.list_(pa.int32()), nullable=False),
-    ]
-    return pa.schema(
-        [
-            pa.field("image", pa.binary(SIDE * SIDE), nullable=False),
-            pa.field("label", pa.int16(), nullable=False),
-            pa.field("writer", pa.string(), nullable=False),
-            *(pen if strokes else ()),
-            pa.field("split", pa.string(), nullable=False),
-        ]
-    )
-
-
-def _to_table(rows: ImageSet, split: str, schema: pa.Schema) -> pa.Table:
-    import pyarrow as pa
-
-    assert rows.images.shape[1:] == (SIDE, SIDE), rows.images.shape
-    assert rows.images.dtype == np.uint8, rows.images.dtype
-    pixels = pa.py_buffer(np.ascontiguousarray(rows.images))
-    columns = {
-        "image": pa.FixedSizeBinaryArray.from_buffers(pa.binary(SIDE * SIDE), len(rows), [None, pixels]),
-        "label": rows.labels.astype(np.int16),
-        "writer": rows.writers,
-        "split": [split] * len(rows),
-    }
-    if "points" in schema.names:
-        columns |= (rows.strokes or Strokes.none(len(rows))).to_columns()
-    return pa.table({name: columns[name] for name in schema.names}, schema=schema)
-
-
-def _from_table(table: pa.Table, classes: tuple[str, ...]) -> ImageSet:
-    image = table.column("image").combine_chunks()
-    pixels = np.frombuffer(image.buffers()[1], np.uint8, count=len(table) * SIDE * SIDE, offset=image.offset * SIDE**2)
-    strokes = Strokes.from_columns(table) if "points" in table.column_names else None
-    return ImageSet(
-        pixels.reshape(-1, SIDE, SIDE).copy(),
-        table.column("label").to_numpy().astype(np.int64),
-        classes,
-        table.column("writer").to_numpy(zero_copy_only=False).astype(object),
-        strokes,
-    )
