@@ -26,6 +26,7 @@ WINDOW = 2.0  # letter heights: Sauvola's window
 STRAIGHT = 0.25  # degrees: a page turned by less is left as it is
 RULED = 1.5  # times as dark as the rules are, where the mix of colours leaves them: what is less is paper
 HIGHEST_FLOOR = 0.5  # of full ink: rules as dark as the ink are known by their shape
+OFF_PAPER = 0.02  # of its pixels: what reaches farther over the paper's edge is the edge
 SAMPLES = 20_000  # pixels of ink that tell how dark it is
 
 
@@ -65,9 +66,10 @@ def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
     letter = found.letter * small / factor
     mask = binarised(grey, level, WINDOW * letter, max(FLOOR, min(RULED * found.rules, HIGHEST_FLOOR)))
     show("5-binarised", ~mask)
-    without = without_rules(mask, placement, letter, stroke_width(mask))
+    off = _off_paper(mask, found.paper, placement, small)
+    without = without_rules(mask, placement, letter, _stroke_but(mask, off))
     show("6-without-rules", ~without)
-    written = _written(without, grey, found.paper, placement, small)
+    written = _written(without, grey, off)
     show("7-writing", ~written)
     if not written.any():
         return _no_ink(photo)
@@ -123,21 +125,35 @@ def full_ink(grey: Array, writing: Array, ratio: float) -> float:
     return max(float(np.median(grey[y[:, :, None], x[:, None, :]].max(axis=(1, 2)))), 1.0)
 
 
-def _written(mask: Array, grey: Array, paper: Paper, placement: Placement, small: int) -> Array:
-    """mask without the parts that are no writing."""
+def _off_paper(mask: Array, paper: Paper, placement: Placement, small: int) -> tuple[Array, Array]:
+    """Rows and columns of the ink that is not on paper."""
+    if paper.here.all():
+        return np.zeros(0, int), np.zeros(0, int)
+    rows, columns = np.nonzero(mask)
+    x, y = placement.on_photo(columns + 0.5, rows + 0.5)
+    tile = paper.tile * small
+    row = np.clip((y / tile).astype(int), 0, paper.here.shape[0] - 1)
+    column = np.clip((x / tile).astype(int), 0, paper.here.shape[1] - 1)
+    off = ~paper.here[row, column]
+    return rows[off], columns[off]
+
+
+def _stroke_but(mask: Array, off: tuple[Array, Array]) -> float:
+    """Width of the strokes of a mask, but for those at `off`."""
+    if len(off[0]):
+        mask = mask.copy()
+        mask[off] = False
+    return stroke_width(mask)
+
+
+def _written(mask: Array, grey: Array, off: tuple[Array, Array]) -> Array:
+    """mask without the parts that are no writing; off: the places of the ink that is not on paper."""
     parts = Parts.of(mask)
-    off_paper = np.zeros(len(parts.pixels))
-    if not paper.here.all():
-        rows, columns = np.nonzero(mask)
-        x, y = placement.on_photo(columns + 0.5, rows + 0.5)
-        tile = paper.tile * small
-        row = np.clip((y / tile).astype(int), 0, paper.here.shape[0] - 1)
-        column = np.clip((x / tile).astype(int), 0, paper.here.shape[1] - 1)
-        beyond = ~paper.here[row, column]
-        off_paper = parts.count((rows[beyond], columns[beyond])) / parts.pixels
+    on_paper = parts.count(off) <= OFF_PAPER * parts.pixels
+    mask = parts.mask(on_paper) if len(off[0]) else mask
     stroke = stroke_width(mask)
-    letter = letter_height(parts, stroke, off_paper < 0.3)
-    return parts.mask(written_parts(parts, grey, off_paper, letter, stroke))
+    letter = letter_height(parts, stroke, on_paper)
+    return parts.mask(written_parts(parts, grey, on_paper, letter, stroke))
 
 
 def _of_writing(grey: Array, mask: Array, written: Array, level: float, stroke: float) -> Array:

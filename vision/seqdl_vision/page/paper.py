@@ -45,10 +45,9 @@ class Paper:
     def inside(self, shape: tuple[int, ...], step: int) -> Array:
         """Which squares (h, w) of `step` pixels of the view lie on paper, a tile away from its edge or more."""
         here = ndimage.binary_erosion(self.here, np.ones((3, 3), bool), border_value=1)
-        rows, columns = (
-            np.minimum(np.arange(n) * step // self.tile, m - 1) for n, m in zip(shape, here.shape, strict=False)
-        )
-        return here[rows[:, None], columns]
+        rows = np.minimum(np.arange(shape[0]) * step // self.tile, here.shape[0] - 1)
+        columns = np.minimum(np.arange(shape[1]) * step // self.tile, here.shape[1] - 1)
+        return np.asarray(here[rows[:, None], columns])
 
 
 def paper_of(view: Array) -> Paper:

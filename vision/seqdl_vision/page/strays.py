@@ -16,13 +16,13 @@ SMALL = 0.4  # letter heights: a part no larger either way is a dot or a speck
 NEAR = 1.0  # letter heights: a dot is no farther from a letter
 
 
-def written_parts(parts: Parts, grey: Array, off_paper: Array, letter: float, stroke: float) -> Array:
+def written_parts(parts: Parts, grey: Array, on_paper: Array, letter: float, stroke: float) -> Array:
     """Which parts (N,) are writing.
 
-    grey (H, W) uint8: how much ink; off_paper (N,): share of each part that is not on paper.
+    grey (H, W) uint8: how much ink; on_paper (N,): which parts may be writing.
     """
     mask = parts.labels > 0
-    kept = (off_paper < 0.3) & (_along_edge(parts) <= ALONG_EDGE * letter) & (parts.pixels >= DOT * stroke**2)
+    kept = on_paper & (_along_edge(parts) <= ALONG_EDGE * letter) & (parts.pixels >= DOT * stroke**2)
     edge = outline(mask)
     thickness = 2 * parts.pixels / np.maximum(parts.count(edge), 1)
     kept &= (thickness <= BLOT * stroke) | (parts.sizes <= letter)
