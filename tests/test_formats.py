@@ -202,6 +202,16 @@ def test_the_summary_stays_short() -> None:
     assert certainty.summary(one, 0.5).startswith("1 of 1 characters is not sure")
 
 
+def test_what_a_prior_changed_is_told_with_both_readings() -> None:
+    words = (word("cat", 0, 0), Word(word("the", 50, 0).characters, before="tne"))
+    page = Page((Line(words),), 100, 20)
+    assert certainty.changes(page) == "the prior reads 'the' for 'tne'"
+    assert certainty.changes(PAGE) == ""
+    first, second = formats.document(Reading("a.png", page=page))["lines"][0]["words"]
+    assert "before" not in first
+    assert (second["text"], second["before"]) == ("the", "tne")
+
+
 # The picture
 
 

@@ -117,11 +117,11 @@ class Job:
             raise typer.Exit(self.exit_code)
 
     def _tell(self, reading: Reading) -> None:
-        from seqdl_vision import summary
+        from seqdl_vision import changes, summary
 
         page = reading.result()
         notes = page.notes if page.lines or page.notes else ("nothing is written here",)
-        for note in filter(None, (*notes, summary(page, self.unsure))):
+        for note in filter(None, (*notes, changes(page), summary(page, self.unsure))):
             say(f"{shown(reading.name)}: {note}", self.quiet)
 
     def _steps(self, found: Found, number: int) -> Callable[[str, Any], None]:

@@ -1,6 +1,6 @@
 """Handwritten letters and digits: learn them, and read them from a photo."""
 
-from seqdl_vision.certainty import summary
+from seqdl_vision.certainty import changes, summary
 from seqdl_vision.drawing import annotate, steps_into
 from seqdl_vision.formats import TEXT_FORMATS, document, headed_text, heading, text
 from seqdl_vision.letters import Letters
@@ -24,6 +24,7 @@ __all__ = [
     "Reading",
     "Word",
     "annotate",
+    "changes",
     "document",
     "find_pictures",
     "headed_text",

@@ -1,4 +1,4 @@
-"""What of a page a reader should look at again, in one line."""
+"""What of a page a reader should look at again, in a line each."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def summary(page: Page, below: float) -> str:
     more = [f"{len(doubtful) - SHOWN} more"] if len(doubtful) > SHOWN else []
     total, verb = len(page.characters), "is" if len(doubtful) == 1 else "are"
     return f"{len(doubtful)} of {total} characters {verb} not sure (below {below:g}): {', '.join(named + more)}"
+
+
+def changes(page: Page) -> str:
+    """What a prior changed, such as "the prior reads 'the' for 'tne'"; "" for nothing."""
+    both = [(word.text, word.before) for line in page.lines for word in line.words if word.before is not None]
+    named = [f"{_short(after)!r} for {_short(before)!r}" for after, before in both]
+    return f"the prior reads {', '.join(named)}" if named else ""
 
 
 def _choices(character: Character) -> str:

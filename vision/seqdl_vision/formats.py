@@ -8,7 +8,8 @@ characters, level 6; three columns follow Tesseract's twelve: char_num, alternat
 where there is none. As there, nothing is quoted; page_num counts the pages of one picture.
 
 JSON is a document a line, one for each page (schema seqdl.ocr/1). Boxes are [left, top, right, bottom] in pixels of
-the upright photo, half-open; confidences and probabilities are 0-1.
+the upright photo, half-open; confidences and probabilities are 0-1. A word that a prior changed has "before", its
+text without the prior.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ def _line(line: Line) -> dict[str, Any]:
 def _word(word: Word) -> dict[str, Any]:
     return {
         "text": word.text,
+        **({} if word.before is None else {"before": word.before}),
         "box": corners(word.box),
         "confidence": round(word.confidence, DIGITS),
         "characters": [_character(character) for character in word.characters],

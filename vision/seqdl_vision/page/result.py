@@ -51,9 +51,13 @@ class Character:
 
 @dataclass(frozen=True)
 class Word:
-    """Characters without a gap; there is one at least."""
+    """Characters without a gap; there is one at least.
+
+    before: the text that a prior (--lm) has changed, as the pictures alone would have it; None where it did not.
+    """
 
     characters: tuple[Character, ...]
+    before: str | None = None
 
     @property
     def text(self) -> str:
