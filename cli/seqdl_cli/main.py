@@ -10,7 +10,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seqdl_cli import data, evaluate, explain, generate, inspection, machine, motif, quantize, runs, scan, score, train
+from seqdl_cli import (
+    data,
+    evaluate,
+    explain,
+    generate,
+    imagine,
+    inspection,
+    machine,
+    motif,
+    quantize,
+    runs,
+    scan,
+    score,
+    train,
+)
 from seqdl_data.errors import SeqdlError
 from seqdl_data.version import VERSION
 
@@ -73,6 +87,7 @@ app.command("scan")(scan.scan)
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(explain.app, name="explain")
 app.command("inspect")(inspection.inspect)
+app.command("imagine")(imagine.imagine)
 app.command("quantize")(quantize.quantize)
 app.add_typer(motif.app, name="motif")
 app.add_typer(data.app, name="data")
