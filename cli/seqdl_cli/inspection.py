@@ -64,7 +64,6 @@ def inspect(
     seen = None
     if image is not None:
         from seqdl_data.picture_folder import character_in
-
         from seqdl_vision.inspection import look
 
         seen = look(loaded, character_in(image))

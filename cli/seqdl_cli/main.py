@@ -15,6 +15,7 @@ from seqdl_cli import (
     evaluate,
     explain,
     generate,
+    imagine,
     inspection,
     machine,
     motif,
@@ -88,6 +89,7 @@ app.command("ocr")(ocr.ocr)
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(explain.app, name="explain")
 app.command("inspect")(inspection.inspect)
+app.command("imagine")(imagine.imagine)
 app.command("quantize")(quantize.quantize)
 app.add_typer(motif.app, name="motif")
 app.add_typer(data.app, name="data")

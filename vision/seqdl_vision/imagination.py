@@ -7,6 +7,7 @@ and moved a little, the gradient is smoothed like the strokes of a pen, and ink 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,16 +21,21 @@ from seqdl.tensor import Tensor
 from seqdl_vision.augment import turns
 from seqdl_vision.letters import Letters
 from seqdl_vision.network import SIDE, pictures
+from seqdl_vision.sheets import Line, Tile, save_png, sheet
 
 Array = np.ndarray
 COPIES = 2  # of a picture in a step
 TURN, STRETCH, SLANT, SHIFT = 0.12, 0.1, 0.1, 1.5  # of the copies: as in Augmentation
 WIDE, NARROW = 1.5, 0.6  # pixels, the smoothing at the beginning and at the end
 RATE, INERTIA = 0.2, 0.8
-COSTS = (0.2, 0.4)  # of ink, the least and the most of the starts, in units of the gradient's root mean square
+COSTS = (
+    0.2,
+    0.4,
+)  # of ink, from half-way on: the least and the most of the starts, in root mean squares of the gradient
 NEARLY = 0.9  # of the best start's probability: then that with less ink is taken
 LEAST, MOST = -0.3, 1.6  # how far a pixel may go beyond paper and ink
 AT_ONCE = 128  # pictures
+ACROSS = 8  # in a row of a sheet
 
 
 class Imagined(NamedTuple):
@@ -42,8 +48,8 @@ class Imagined(NamedTuple):
 
 @dataclass(frozen=True)
 class Imagination:
-    """How to look: so many steps, from so many starts. Ink costs each of these more than the one before; of the pictures
-    that are nearly as likely as the best that with the least ink is taken.
+    """How to look: so many steps, from so many starts. Ink costs each start more than the one before; of the pictures
+    that are nearly as likely as the likeliest, that with the least ink is taken.
     """
 
     steps: int = 120
@@ -68,9 +74,14 @@ def imagine(
     with _frozen(letters.network), parallel.single_threaded_blas():
         for at in range(0, len(which), at_once):
             some = which[at : at + at_once]
-            part = lambda share, at=at, n=len(some): tell((at + n * share) / len(which))  # noqa: E731
-            images = _ascend(letters.network, np.repeat(some, how.starts), how, part)
-            best += [_best(letters, *each) for each in zip(some, images.reshape(-1, how.starts, SIDE, SIDE), strict=True)]
+            images = _ascend(
+                letters.network,
+                np.repeat(some, how.starts),
+                how,
+                lambda share, at=at, part=len(some): tell((at + part * share) / len(which)),  # type: ignore[misc]
+            )
+            starts = images.reshape(len(some), how.starts, SIDE, SIDE)
+            best += [_best(letters, *each) for each in zip(some.tolist(), starts, strict=True)]
     return best
 
 
@@ -90,8 +101,8 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 def _ascend(network: nn.Module, labels: Array, how: Imagination, tell: Callable[[float], None]) -> Array:
     """(N, 28, 28) float32: a picture for each of the labels (N,)."""
     generator = np.random.default_rng(how.seed)
-    x = _smooth(generator.standard_normal((len(labels), SIDE, SIDE), np.float32), 2) + np.float32(0.1)
-    velocity = np.zeros_like(x)
+    x: Array = _smooth(generator.standard_normal((len(labels), SIDE, SIDE), np.float32), 2) + np.float32(0.1)
+    velocity: Array = np.zeros_like(x)
     cost = np.tile(np.linspace(*COSTS, how.starts, dtype=np.float32), len(labels) // how.starts)[:, None, None]
     for step in range(how.steps):
         share = step / how.steps
@@ -99,7 +110,8 @@ def _ascend(network: nn.Module, labels: Array, how: Imagination, tell: Callable[
         gradient = _smooth(_gradient(network, _ink(x, width), labels, generator), width)
         gradient /= np.sqrt(np.square(gradient).mean(axis=(1, 2), keepdims=True)) + np.float32(1e-9)
         velocity = np.float32(INERTIA) * velocity + np.float32(1 - INERTIA) * gradient
-        x = np.clip(x + np.float32(RATE * (1 - 0.8 * share)) * (velocity - np.float32(min(1, 2 * share)) * cost), LEAST, MOST)
+        rise = velocity - np.float32(min(1, 2 * share)) * cost
+        x = np.clip(x + np.float32(RATE * (1 - 0.8 * share)) * rise, LEAST, MOST)
         tell((step + 1) / how.steps)
     return _ink(x, NARROW)
 
@@ -140,3 +152,10 @@ def _best(letters: Letters, label: int, images: Array) -> Imagined:
     likely = np.flatnonzero(chances >= NEARLY * chances.max())
     start = likely[inked[likely].sum(axis=(1, 2), dtype=np.int64).argmin()]
     return Imagined(letters.labels[label], inked[start], float(chances[start]))
+
+
+def save_sheet(path: str | os.PathLike[str], found: Sequence[Imagined]) -> None:
+    """Write the pictures, side by side with what they are, as a PNG file; OutputError if that fails."""
+    scale = 4 if len(found) > 1 else 10
+    tiles = [Tile(each.image, [Line(f"{each.label or 'none'}  {each.probability:.1%}")]) for each in found]
+    save_png(path, sheet(tiles, ACROSS, scale))

@@ -12,11 +12,12 @@ from typing import Any, Self
 import numpy as np
 
 from seqdl import modelfile, nn, parallel
-from seqdl.errors import ModelFileError
+from seqdl.errors import ModelFileError, UsageError
 from seqdl.metrics import softmax
 from seqdl.nn.module import StateError
 from seqdl.tensor import no_grad
 from seqdl_vision.network import NETWORKS, pictures
+from seqdl_vision.symbols import NO_CHARACTER
 
 Array = np.ndarray
 KIND = "characters"
@@ -80,6 +81,14 @@ class Letters:
     def probabilities(self, images: Array) -> Array:
         """(N, K) float32, calibrated: how likely each label is of images (N, 28, 28)."""
         return softmax(self.logits(images) / self.temperature).astype(np.float32)
+
+    def label_of(self, name: str) -> str:
+        """The label called `name`: itself, a character that it may be, "none" for no character; UsageError: no such."""
+        wanted = NO_CHARACTER if name == "none" else name
+        for label in self.labels:
+            if wanted == label or (len(wanted) == 1 and wanted in label):
+                return label
+        raise UsageError(f"the model has no label for {name!r}; it knows {' '.join(self.labels).strip()}")
 
 
 def build(architecture: dict[str, Any], labels: int, generator: np.random.Generator | None = None) -> nn.Module:
