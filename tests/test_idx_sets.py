@@ -12,6 +12,7 @@ from characters import random_images, write_pair
 
 from seqdl_data.dataset import DatasetInfo
 from seqdl_data.errors import InputError, UsageError
+from seqdl_data.glyphs import fit_all
 from seqdl_data.idx_sets import build_idx, build_idx_set
 from seqdl_data.images import read_images
 from seqdl_data.official import BYCLASS, BYMERGE, IDX_SETS, LETTERS, MNIST, RECOVERED, IdxSet, Release
@@ -273,6 +274,14 @@ def test_something_must_be_left_to_train_on(tmp_path: Path, changes: dict) -> No
     write_pair(tmp_path, "train", random_images(3), np.zeros(3))
     with pytest.raises(UsageError, match="none would be left"):
         build_idx(replace(IdxSet("x", ("0",)), **changes), [tmp_path], tmp_path / "out")
+
+
+def test_images_are_fitted_into_emnists_box_where_asked(tmp_path: Path) -> None:
+    kind = small("mnist", fitted=True)
+    info = built(kind, written(kind, tmp_path))
+    test, _ = read_images(tmp_path / "out.parquet", "train")
+    np.testing.assert_array_equal(test.images, fit_all(random_images(60)[: len(test)]))
+    assert "fitted" in info.source
 
 
 # The real ones

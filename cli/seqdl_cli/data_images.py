@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,9 @@ Target = Annotated[
 ]
 Name = Annotated[
     str | None, typer.Option(help="Name of the dataset, any text. Default: that of FILE, without its ending.")
+]
+Fit = Annotated[
+    bool, typer.Option("--fit", help="Bring each image into the box of EMNIST's letters, as pages are read.")
 ]
 OwnName = Annotated[str | None, typer.Option(help="Name of the dataset, any text.", show_default="the set's own")]
 Source = Annotated[str, typer.Option(help="Where it comes from, such as a URL; any text.", show_default="empty")]
@@ -60,13 +64,14 @@ def _official(kind: IdxSet):  # type: ignore[no-untyped-def]  # typer reads the 
         unchecked: Annotated[
             bool, typer.Option("--unchecked", help="Take files that are not the official ones byte for byte.")
         ] = False,
+        fit: Fit = False,
         name: OwnName = None,
     ) -> None:
         from seqdl_data.idx_sets import build_idx_set
 
         check_output(output)
-        paths = [*files, *(more or [])]
-        told(output, build_idx_set(kind, paths, output, unchecked=unchecked, name=name, command=command_line()))
+        paths, chosen = [*files, *(more or [])], replace(kind, fitted=fit)
+        told(output, build_idx_set(chosen, paths, output, unchecked=unchecked, name=name, command=command_line()))
 
     return command
 
@@ -85,6 +90,7 @@ def idx(
     valid_every: Annotated[
         int, typer.Option(min=0, help="Each so-manyth image to train on is to validate. 0: none. From 2.")
     ] = 0,
+    fit: Fit = False,
     name: Name = None,
     source: Source = "",
     licence: Licence = "",
@@ -104,6 +110,7 @@ def idx(
         transposed=transposed,
         valid_last=valid_last,
         valid_every=valid_every,
+        fitted=fit,
     )
     info = build_idx(kind, [*files, *(more or [])], output, source=source, licence=licence, command=command_line())
     told(output, info)

@@ -14,6 +14,7 @@ import numpy as np
 
 from seqdl_data.dataset import DatasetInfo, open_bytes
 from seqdl_data.errors import InputError, UsageError
+from seqdl_data.glyphs import fit_all
 from seqdl_data.idx import open_idx, read_idx
 from seqdl_data.images import SIDE, ImageSet, Part, write_images
 from seqdl_data.official import IdxSet, Release
@@ -59,6 +60,8 @@ def build_idx_set(
     found = [release.words] * bool(release.words)
     if kind.sha256:
         found.append(_checked(kind, files, release, unchecked))
+    if kind.fitted:
+        found.append("fitted to EMNIST's box")
     return write_images(
         output,
         _parts(kind, train, test),
@@ -212,6 +215,7 @@ class _Side:
                 rows = np.flatnonzero(mine[at : at + len(block)])
                 if len(rows):
                     images = block[rows].swapaxes(1, 2) if self.kind.transposed else block[rows]
+                    images = fit_all(images) if self.kind.fitted else images
                     labels = self.labels[at + rows]
                     yield ImageSet(images, labels, self.kind.classes, np.full(len(rows), "", object))
                 at += len(block)

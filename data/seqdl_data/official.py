@@ -34,7 +34,8 @@ class IdxSet:
     `files` are train images, train labels, test images, test labels, without the ending .gz; `sha256` theirs, of what
     they hold or (`packed`) of the .gz files, as far as known. The labels count from `first_label`; a `transposed` set
     has its images stored column by column. Validation is on the last `valid_last` images of the train file, where that
-    is None on as many as there are to test, or on each `valid_every`th.
+    is None on as many as there are to test, or on each `valid_every`th. The images of a `fitted` set are brought into
+    the box of EMNIST's letters (see seqdl_data.glyphs).
     """
 
     name: str
@@ -47,6 +48,7 @@ class IdxSet:
     valid_every: int = 0
     sha256: tuple[str, ...] = ()
     packed: bool = False
+    fitted: bool = False
     source: str = ""
     licence: str = ""
     address: str = ""
