@@ -190,7 +190,8 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _too_large(place: str, size: str, max_pixels: int) -> InputError:
-    return InputError(f"{place}: {size} pixels, above the limit of {max_pixels:,}; make it smaller or raise the limit")
+    limit = f"above the limit of {max_pixels:,}; make it smaller or raise the limit (--max-pixels)"
+    return InputError(f"{place}: {size} pixels, {limit}")
 
 
 @contextmanager
