@@ -6,16 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqdl_data.glyphs import fit_all
 from seqdl_vision.letters import Letters
 from seqdl_vision.page.components import BOTTOM, LEFT, RIGHT, TOP, Array, Components
-from seqdl_vision.page.crops import Cropper, fitted
+from seqdl_vision.page.crops import Cropper
 from seqdl_vision.page.forms import DOTTED, Forms
 from seqdl_vision.page.lattice import Segment, best_path, segments
 from seqdl_vision.page.lines import TextLine
 from seqdl_vision.page.metrics import Metrics, measure
 from seqdl_vision.page.pieces import Piece
 
-MARK = -1.0  # nats of a mark on its own
+# What a segment counts for. Found by search on lines put together from the letters of UNIPEN writers.
+MARK = -2.0  # nats of a mark on its own
+RELATIVE = 0.65  # how far a character is judged beside the other characters, not by how well it stands in the line
+NOTHING = 4.0  # nats for what is surely no character, beside its small chance to be one
+ORDINARY = 1.5  # letter heights: the doubts of a wider segment count more
 FLOOR = 1e-5
 DOT_OVER_OTHERS = 0.15  # how often a dot over a letter belongs to none of i and j
 NO_DOT = 0.5  # how often i and j are left without
@@ -62,10 +67,13 @@ class Candidates:
         return chances
 
     def path(self, forms: Forms, chances: Array) -> list[int]:
-        """The segments that divide the line best."""
+        """The segments that divide the line best, by chances (S, F)."""
         best = forms.without_case(chances).max(axis=1, initial=0)
-        scores = np.where(self.mark, MARK, np.log(np.maximum(best, FLOOR)))
-        return best_path(len(self.pieces), self.segments, scores)
+        total = chances.sum(axis=1) + self.nothing
+        nats = np.log(np.maximum(best, FLOOR)) - RELATIVE * np.log(np.maximum(total, FLOOR))
+        widths = np.array([np.subtract(*self.span(s)[::-1]) for s in range(len(self.segments))]) / self.line.height
+        scores = nats * np.maximum(1, widths / ORDINARY) ** 2 - NOTHING * self.nothing
+        return best_path(len(self.pieces), self.segments, np.where(self.mark, MARK, scores))
 
     def metrics(self, forms: Forms, chances: Array, path: list[int]) -> Metrics | None:
         """How high letters stand, by those on a path that are sure."""
@@ -82,16 +90,16 @@ def candidates(
 ) -> list[Candidates]:
     """The candidates of each line, all judged by the model in one batch."""
     crop = Cropper(components, grey)
-    out, images = [], []
+    out, inks = [], []
     for line, pieces in laid_out:
         runs = segments(pieces, line)
         members = [[n for piece in pieces[run.first : run.last] for n in piece.members] for run in runs]
         mark = np.array([pieces[run.first].mark for run in runs], bool)
         boxes = np.array([components.union(m) for m in members]).reshape(-1, 4)
         dotted = np.array([has_dot(components, m, line) for m in members], bool)
-        images += [fitted(crop(m)) for m in members]
+        inks += [crop(m) for m in members]
         out.append(Candidates(line, pieces, runs, boxes, dotted, mark, np.empty(0), np.empty(0)))
-    probabilities = letters.probabilities(np.stack(images)) if images else np.empty((0, len(letters.labels)))
+    probabilities = letters.probabilities(fit_all(inks))
     at = 0
     for line in out:
         mine = probabilities[at : at + len(line.segments)]

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from seqdl_vision.page.components import TOUCHING, Array, Components
-
-SIDE, BOX = 28, 24
 
 
 class Cropper:
@@ -30,18 +27,3 @@ class Cropper:
         self.wanted[np.array(members) + 1] = False
         near = ndimage.binary_dilation(mine, TOUCHING, iterations=self.edge)
         return np.where(mine | (near & (labels == 0)), self.grey[window], 0).astype(np.uint8)
-
-
-def fitted(ink: Array) -> Array:
-    """(28, 28) uint8: ink brought into the middle 24 x 24 pixels, its aspect kept."""
-    rows, columns = np.flatnonzero((ink > 60).any(axis=1)), np.flatnonzero((ink > 60).any(axis=0))
-    out = np.zeros((SIDE, SIDE), np.uint8)
-    if not len(rows):
-        return out
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = BOX / max(ink.shape)
-    height, width = (max(1, round(scale * side)) for side in ink.shape)
-    small = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC))
-    top, left = (SIDE - height) // 2, (SIDE - width) // 2
-    out[top : top + height, left : left + width] = small
-    return out

@@ -18,7 +18,7 @@ RATIO = 0.62  # of a capital, a small letter's height where the page shows one o
 CLOSEST, FARTHEST = 0.45, 0.85  # bounds of that ratio
 SPREAD_TOP, SPREAD_BOTTOM = 0.17, 0.15  # of a capital, how much letters vary
 MOST = 4.0  # nats that standing in the wrong place costs at most
-WEIGHT = 0.7  # of that evidence, as letters vary together
+WEIGHT = 0.6  # of that evidence, as letters vary together
 
 
 @dataclass
