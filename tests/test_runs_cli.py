@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from seqdl.errors import InputError, SeqdlError, UsageError
-from seqdl.training.plots import plot_runs, smooth
+from seqdl.training.plots import _one_run, plot_runs, smooth
 from seqdl.training.runlog import RunLog
-from seqdl.training.runs import load_run
+from seqdl.training.runs import Run, held_out_figures, load_run
 from seqdl_cli.runs import app
 
 
@@ -189,6 +189,41 @@ def test_plot_takes_dollars_and_a_single_row(tmp_path: Path):
     for count in (1, 12):
         plot_runs([load_run(path, 1)] * count, tmp_path / "dollar.png")
     assert (tmp_path / "dollar.png").stat().st_size > 5000
+
+
+def record_letters(path: Path, samples: list[str], kind: str = "characters") -> Run:
+    with RunLog.create(path, name="letters", kind=kind, command="", config={}, machine={}) as log:
+        for step, sample in enumerate(samples, 1):
+            log.training(step, step, step / 2, 1 / step, 0.01, 1, 900)
+            log.validation(step, step, 1 / step, True)
+            log.sample(step, step, sample)
+    return load_run(path, 1)
+
+
+ACCURACY = ["mine accuracy 0.5000; all hands accuracy 0.25", "mine accuracy 0.7500; all hands accuracy 0.5"]
+
+
+def test_figures_on_held_out_data_are_read_from_the_samples(tmp_path: Path):
+    found = held_out_figures(record_letters(tmp_path / "runs.sqlite", ACCURACY))
+    assert found == {"mine accuracy": [(1, 0.5), (2, 0.75)], "all hands accuracy": [(1, 0.25), (2, 0.5)]}
+
+
+@pytest.mark.parametrize(
+    ("samples", "kind"), [(ACCURACY, "text"), ([*ACCURACY, "to be or not"], "characters"), ([], "sites")]
+)
+def test_samples_that_are_text_hold_no_figures(tmp_path: Path, samples: list[str], kind: str):
+    assert held_out_figures(record_letters(tmp_path / "runs.sqlite", samples, kind)) == {}
+
+
+def test_plot_of_letters_has_a_panel_of_accuracy_beside_the_loss(tmp_path: Path):
+    figure = _one_run(record_letters(tmp_path / "runs.sqlite", ACCURACY))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[:2] == ["Loss", "On held-out data"]
+    assert [line.get_label() for line in figure.axes[1].lines] == [
+        "mine accuracy: 0.7500",
+        "all hands accuracy: 0.5000",
+    ]
+    plot_runs([load_run(tmp_path / "runs.sqlite", 1)], tmp_path / "letters.png")
 
 
 def test_smooth_is_the_mean_around_each_place():

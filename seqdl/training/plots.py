@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqdl.errors import InputError, SeqdlError, UsageError
-from seqdl.training.runs import Run
+from seqdl.training.runs import Run, held_out_figures
 from seqdl_data.files import replacing
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ def _one_run(run: Run) -> Figure:
     figure = _figure(width=11, height=3.3 * rows + 1)
     grid = figure.add_gridspec(rows, 2, height_ratios=[1.35, 1, 1][:rows])
     _title(figure, run)
-    _draw_loss(figure.add_subplot(grid[0, :]), run)
+    figures = held_out_figures(run)
+    _draw_loss(figure.add_subplot(grid[0, 0] if figures else grid[0, :]), run)
+    if figures:
+        _draw_figures(figure.add_subplot(grid[0, 1]), figures)
     _draw_column(figure.add_subplot(grid[1, 0]), run, "lr", "Learning rate")
     _draw_column(figure.add_subplot(grid[1, 1]), run, "grad_norm", "Gradient norm, all parameters", log=True)
     if run.layers:
@@ -106,6 +109,15 @@ def _draw_training(axes: Axes, run: Run, color: Any, label: str) -> None:
         axes.plot(steps, losses, color=color, alpha=0.22, linewidth=0.8)
         label += f" (mean of {width} rows; raw is faint)" if label == "training" else ""
     axes.plot(steps, smooth(losses, width) if len(losses) else losses, color=color, label=label)
+
+
+def _draw_figures(axes: Axes, figures: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+    for number, (name, points) in enumerate(figures.items()):
+        steps, shares = np.array(points, float).T
+        label = f"{name}: {shares[-1]:.4f}"
+        axes.plot(steps, shares, color=_color(number, len(figures)), marker=".", label=label)
+    _decorate(axes, "On held-out data", "share")
+    axes.legend(loc="lower right", frameon=False)
 
 
 def _draw_column(axes: Axes, run: Run, column: str, title: str, log: bool = False) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -99,6 +100,8 @@ class Run:
         return self.summary.name
 
 
+FIGURE = re.compile(r"(?P<name>\S.*) (?P<share>[01]\.\d+|nan)")
+
 SUMMARIES = """
 SELECT id, name, kind, started, status, host, pid, process_start,
     max(coalesce((SELECT max(seconds) FROM training WHERE run = id), 0),
@@ -163,6 +166,21 @@ def flat_config(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def held_out_figures(run: Run) -> dict[str, list[tuple[int, float]]]:
+    """(step, share) of what a run's samples say of held-out data, by name: "donor average precision 0.9; ...".
+
+    Empty where the samples are something else, such as text.
+    """
+    found: dict[str, list[tuple[int, float]]] = {}
+    for sample in run.samples if run.summary.kind != "text" else ():
+        for part in sample.text.split("; "):
+            said = FIGURE.fullmatch(part)
+            if said is None:
+                return {}
+            found.setdefault(said["name"], []).append((sample.step, float(said["share"])))
+    return found
 
 
 def differing_keys(runs: Sequence[Run]) -> list[str]:

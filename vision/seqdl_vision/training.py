@@ -100,6 +100,7 @@ class LettersTask:
         options = {"augmentation": s.augmentation, "redrawn": s.redrawn, "junk": s.junk}
         self.pool = Pool(train, labels, generator, **options)  # type: ignore[arg-type]
         self.about: dict[str, Any] = {}
+        self.valid_names = [f"dataset {n}" for n in range(1, len(valid) + 1)]
         self.accuracy: list[float] = []
 
     @property
@@ -133,7 +134,8 @@ class LettersTask:
         return float(np.average([figures(each).nats for each in judged], weights=sizes))
 
     def sample(self) -> str:
-        return "accuracy " + ", ".join(f"{share:.4f}" for share in self.accuracy)
+        both = zip(self.valid_names, self.accuracy, strict=True)
+        return "; ".join(f"{name} accuracy {share:.4f}" for name, share in both)
 
     def state(self) -> dict[str, Array]:
         return self.pool.state()
@@ -145,8 +147,8 @@ class LettersTask:
         return {"characters": asdict(self.settings), **self.about}
 
     def save_model(self, path: Path, metrics: dict[str, Any]) -> None:
-        names = [data["name"] for data in self.about["data"]]
-        valid = [{"data": n, "split": "valid", "accuracy": a} for n, a in zip(names, self.accuracy, strict=False)]
+        both = zip(self.valid_names, self.accuracy, strict=False)  # none before the first validation
+        valid = [{"data": name, "split": "valid", "accuracy": share} for name, share in both]
         self.letters.card = {"training": self.card(), "metrics": finite(metrics | {"validation": valid})}
         self.letters.save(path)
 
@@ -219,6 +221,7 @@ def _task(datasets: Sequence[str | os.PathLike[str]], letters: LetterSettings) -
         raise InputError(f"{os.fspath(datasets[0])}: no pictures to validate on; build with a valid part")
     task = LettersTask(train, valid, letters)
     task.about = {"data": [provenance(path, info) for path, ((_, info), _) in read.items()]}
+    task.valid_names = [info.name for (_, info), data in read.values() if len(data.images)]
     return task
 
 
