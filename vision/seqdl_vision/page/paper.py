@@ -50,17 +50,17 @@ class Paper:
         return np.asarray(here[rows[:, None], columns])
 
 
-def paper_of(view: Array) -> Paper:
-    """The paper of a view (h, w, C) float32.
+def paper_of(view: Array, widest: int) -> Paper:
+    """The paper of a view (h, w, C) float32, in which no stroke is `widest` tiles wide.
 
-    A tile that ink covers takes the light of its neighbours (a closing of the grid of tiles), and so do the table
+    Tiles that ink covers take the light of those around them (a closing of the grid of tiles), and so do the table
     and whatever else is not paper: there all that is darker than paper is one large blot.
     """
     tile = max(SMALLEST_TILE, round(max(view.shape[:2]) / TILES))
     light = np.maximum(tile_quantiles(view, tile, BRIGHT), np.float32(DARKEST))
     here = where_paper_is(light)
     nearest = ndimage.distance_transform_edt(~here, return_distances=False, return_indices=True)
-    light = ndimage.grey_closing(light[tuple(nearest)], size=(3, 3, 1), mode="nearest")
+    light = ndimage.grey_closing(light[tuple(nearest)], size=(widest, widest, 1), mode="nearest")
     return Paper(ndimage.median_filter(light, size=(3, 3, 1), mode="nearest"), tile, here, tile)
 
 

@@ -17,8 +17,13 @@ from seqdl_vision.page.scale import letter_height, stroke_width
 
 Array = np.ndarray
 
+STROKE = 3  # tiles of paper: no stroke is so wide
+LARGE, LARGE_STROKE = 0.2, 9  # but where a letter is this share of the longer side, only this wide
 FAINT = 0.06  # ink takes away at least this share of the paper's light
 NOISES = 6.0  # and this many times the paper's own unevenness
+SURE = 10.0  # times: but full ink is darker than any chance
+LIGHTEST, LIGHTEST_DEVIATIONS = 0.001, 3.0  # the thousandth of the paper that is lightest lies so far out
+STEADY = 1e-3  # no camera sees paper more evenly than this
 CORE = 0.8  # full ink is this quantile of what is darker than that
 WIDE = 4.0  # stroke widths: what is wider is a shadow
 WIDE_LETTER = 0.6  # letter heights: and wider than this
@@ -43,48 +48,76 @@ class Survey:
     writing: Array
 
 
+@dataclass(frozen=True)
+class _Look:
+    """A view through one idea of its paper: the missing light (h, w, C), and the mask of all ink, rules included.
+
+    sure: how many times darker full ink is than the paper is uneven; letter and stroke: as in Survey.
+    """
+
+    paper: Paper
+    missing: Array
+    mask: Array
+    sure: float
+    letter: float
+    stroke: float
+
+
 def survey(view: Array) -> Survey:
     """What there is to know of a view (h, w, C) float32 before the photo itself is read."""
-    paper = paper_of(view)
-    missing, mask, letter, stroke = _first_ink(view, paper)
-    finer = shaded(paper, view, max(WIDE * stroke, WIDE_LETTER * letter)) if letter else paper
-    if finer is not paper:
-        paper = finer
-        missing, mask, letter, stroke = _first_ink(view, paper)
-    degrees = skew(mask, letter)
-    matrix, shape = turning(mask.shape[0], mask.shape[1], degrees)
-    level = turned(mask * np.uint8(255), matrix, shape) > 127
+    look = _look(view, paper_of(view, STROKE))
+    if look.letter > LARGE * max(view.shape[:2]):
+        look = _look(view, paper_of(view, LARGE_STROKE))
+    if look.letter > 0:
+        finer = shaded(look.paper, view, max(WIDE * look.stroke, WIDE_LETTER * look.letter))
+        look = look if finer is look.paper else _look(view, finer)
+    if look.letter == 0 or look.sure < SURE:
+        return _nothing(look)
+    degrees = skew(look.mask, look.letter)
+    matrix, shape = turning(view.shape[0], view.shape[1], degrees)
+    level = turned(look.mask * np.uint8(255), matrix, shape) > 127
     stroke = stroke_width(level)
-    written = without_rules(level, Placement.of(matrix, 1, view), letter, stroke)
-    parts = Parts.of(written)
-    letter = letter_height(parts, stroke)
-    writing, rules = (_places(where, matrix, view.shape) for where in (written, level & ~written))
+    written = without_rules(level, Placement.of(matrix, 1, view), look.letter, stroke)
+    letter = letter_height(Parts.of(written), stroke)
     if letter == 0:
-        return Survey(paper, np.zeros(view.shape[2], np.float32), 0.0, 0.0, 0.0, degrees, writing[:0])
-    ink, ruled = missing[tuple(writing.T)], missing[tuple(rules.T)]
-    weights = channel_weights(np.median(ink, axis=0), _scatter(ruled), unevenness(missing, paper.tile))
+        return _nothing(look)
+    places, ruled = (_places(where, matrix, view.shape) for where in (written, level & ~written))
+    ink, rules = look.missing[tuple(places.T)], look.missing[tuple(ruled.T)]
+    weights = channel_weights(np.median(ink, axis=0), _scatter(rules), unevenness(look.missing, look.paper.tile))
     full = float(np.quantile(ink @ weights, CORE))
-    return Survey(paper, weights, full, _darkness(ruled @ weights) / full, letter, degrees, writing)
+    return Survey(look.paper, weights, full, _darkness(rules @ weights) / full, letter, degrees, places)
 
 
-def _first_ink(view: Array, paper: Paper) -> tuple[Array, Array, float, float]:
-    """The missing light of a view, its ink and rules, and the height and the stroke of its letters."""
+def _nothing(look: _Look) -> Survey:
+    channels = look.missing.shape[2]
+    return Survey(look.paper, np.zeros(channels, np.float32), 0.0, 0.0, 0.0, 0.0, np.zeros((0, 2), int))
+
+
+def _look(view: Array, paper: Paper) -> _Look:
     missing = paper.missing(view)
-    mask = ink_of_view(missing, paper) & paper.inside(missing.shape, 1)
-    stroke = stroke_width(mask)
-    return missing, mask, letter_height(Parts.of(mask), stroke), stroke
-
-
-def ink_of_view(missing: Array, paper: Paper) -> Array:
-    """The ink and the rules (h, w) bool of a view's missing light (h, w, C), whatever their colour."""
     grey = missing.mean(axis=2)
     grey -= np.median(grey)
-    rough = unevenness(grey[..., None], paper.tile)[0]
-    dark = grey[(grey > max(FAINT, NOISES * rough)) & paper.inside(grey.shape, 1)]
-    if len(dark) == 0:
-        return np.zeros(grey.shape, bool)
-    scaled = grey * np.float32(255 / np.quantile(dark, CORE)) + np.float32(0.5)
-    return binarised(np.clip(scaled, 0, 255).astype(np.uint8), 255, WINDOW * max(grey.shape))
+    level, noise = contrast(grey, paper)
+    if level == 0:
+        return _Look(paper, missing, np.zeros(grey.shape, bool), 0.0, 0.0, 0.0)
+    scaled = np.clip(grey * np.float32(255 / level) + np.float32(0.5), 0, 255).astype(np.uint8)
+    mask = binarised(scaled, 255, WINDOW * max(grey.shape)) & paper.inside(grey.shape, 1)
+    stroke = stroke_width(mask)
+    return _Look(paper, missing, mask, level / noise, letter_height(Parts.of(mask), stroke), stroke)
+
+
+def contrast(grey: Array, paper: Paper) -> tuple[float, float]:
+    """How much light full ink takes away, 0 without any ink, and the deviation of the paper's own (h, w), above 0.
+
+    The paper is as uneven towards the light as towards the dark, and there is no ink there to be mistaken for it.
+    """
+    inside = grey[paper.inside(grey.shape, 1)]
+    if len(inside) == 0:
+        return 0.0, 1.0
+    rough = float(unevenness(grey[..., None], paper.tile)[0])
+    noise = max(rough, -float(np.quantile(inside, LIGHTEST)) / LIGHTEST_DEVIATIONS, STEADY)
+    dark = inside[inside > max(FAINT, NOISES * rough)]
+    return (float(np.quantile(dark, CORE)) if len(dark) else 0.0), noise
 
 
 def unevenness(missing: Array, tile: int) -> Array:
