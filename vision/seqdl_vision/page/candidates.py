@@ -24,13 +24,15 @@ ORDINARY = 1.5  # letter heights: the doubts of a wider segment count more
 FLOOR = 1e-5
 DOT_OVER_OTHERS = 0.15  # how often a dot over a letter belongs to none of i and j
 NO_DOT = 0.5  # how often i and j are left without
-DOT_SIZE = 0.5  # letter heights at most
+BAR_LONG, BAR_WIDE, BAR_SLIM = 2.5, 1.8, 0.22  # strokes high at least; strokes wide at most, or that share of the height
 STEM = 0.6  # letter heights that what is under a dot is wide at most
 
 
 @dataclass
 class Candidates:
     """Of one line: its pieces, the segments (S) they may be joined to, boxes (S, 4) of those on the page.
+
+    dotted, mark, bar (S,) bool: with a dot over it; a mark on its own; no more than an upright stroke.
 
     chances (S, F): probabilities of forms by the model alone, and nothing (S,) that of no character.
     """
@@ -41,6 +43,7 @@ class Candidates:
     boxes: Array
     dotted: Array
     mark: Array
+    bar: Array
     chances: Array
     nothing: Array
 
@@ -61,14 +64,15 @@ class Candidates:
         """(S, F) chances that take into account dots, and where in the line each segment stands."""
         ij = np.array([c in DOTTED for c in forms.characters], bool)
         dots = np.where(ij, np.where(self.dotted, 1.0, NO_DOT)[:, None], np.where(self.dotted, DOT_OVER_OTHERS, 1.0)[:, None])
-        chances = self.chances * dots
+        chances = np.where(self.bar[:, None], forms.as_bars(self.chances), self.chances) * dots
         if metrics is not None:
             chances = chances * np.exp(metrics.evidence(forms, *self.rows(), self.dotted))
         return chances
 
     def path(self, forms: Forms, chances: Array) -> list[int]:
         """The segments that divide the line best, by chances (S, F)."""
-        best = forms.without_case(chances).max(axis=1, initial=0)
+        folded = forms.without_case(chances)  # a letter and a digit of one shape are told apart later, by the word
+        best = sum(folded[:, kind].max(axis=1, initial=0) for kind in (forms.digit, ~forms.digit))
         total = chances.sum(axis=1) + self.nothing
         nats = np.log(np.maximum(best, FLOOR)) - RELATIVE * np.log(np.maximum(total, FLOOR))
         widths = np.array([np.subtract(*self.span(s)[::-1]) for s in range(len(self.segments))]) / self.line.height
@@ -96,9 +100,10 @@ def candidates(
         members = [[n for piece in pieces[run.first : run.last] for n in piece.members] for run in runs]
         mark = np.array([pieces[run.first].mark for run in runs], bool)
         boxes = np.array([components.union(m) for m in members]).reshape(-1, 4)
-        dotted = np.array([has_dot(components, m, line) for m in members], bool)
+        dotted = np.array([_dotted(pieces[run.first : run.last], line) for run in runs], bool)
         inks += [crop(m) for m in members]
-        out.append(Candidates(line, pieces, runs, boxes, dotted, mark, np.empty(0), np.empty(0)))
+        bar = np.array([_bar(pieces[run.first : run.last], box, components.stroke) for run, box in zip(runs, boxes, strict=True)], bool)
+        out.append(Candidates(line, pieces, runs, boxes, dotted, mark, bar, np.empty(0), np.empty(0)))
     probabilities = letters.probabilities(fit_all(inks))
     at = 0
     for line in out:
@@ -108,12 +113,14 @@ def candidates(
     return out
 
 
-def has_dot(components: Components, members: list[int], line: TextLine) -> bool:
-    """Whether these components are a narrow letter with a dot over it."""
-    if len(members) < 2:
-        return False
-    boxes = components.boxes[members]
-    sizes = (boxes[:, 2:] - boxes[:, :2]) / line.height
-    body = int(components.areas[members].argmax())
-    over = (boxes[:, BOTTOM] <= boxes[body, TOP] + 0.1 * line.height) & (sizes.max(axis=1) <= DOT_SIZE)
-    return bool(over.any() and not over.all() and sizes[~over, 0].max() <= STEM)
+def _dotted(pieces: list[Piece], line: TextLine) -> bool:
+    """Whether these pieces are a narrow letter with a dot over it."""
+    width = max(piece.right for piece in pieces) - min(piece.left for piece in pieces)
+    return width <= STEM * line.height and any(piece.dotted for piece in pieces)
+
+
+def _bar(pieces: list[Piece], box: Array, stroke: float) -> bool:
+    """Whether these pieces are one upright stroke."""
+    width = max(piece.right for piece in pieces) - min(piece.left for piece in pieces)
+    height = float(box[BOTTOM] - box[TOP])
+    return height > BAR_LONG * stroke and width <= max(BAR_WIDE * stroke, BAR_SLIM * height)

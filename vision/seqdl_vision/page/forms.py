@@ -11,6 +11,7 @@ from seqdl_vision.page.components import Array
 SMALL_LETTERS = frozenset("acemnorsuvwxz")  # from the baseline to the height of an x
 TAILS = frozenset("gpqyj")  # below the baseline
 DOTTED = frozenset("ij")
+BARS = {"l": 0.3, "I": 0.2, "i": 0.4, "1": 0.1}  # what an upright stroke is, how often; i mostly with a dot
 TAIL = 0.4  # of a capital's height, how far tails go down
 HALF_HIGH = frozenset("t")  # between a small letter and a capital
 
@@ -48,6 +49,12 @@ class Forms:
         for k, folded in enumerate(self.folded):
             out[:, folded] += chances[:, k]
         return out
+
+    def as_bars(self, chances: Array) -> Array:
+        """(N, F): chances of upright strokes, which look the same whatever is meant: shared out among what they may be."""
+        shares = np.array([BARS.get(c, 0) for c in self.characters], chances.dtype)
+        bars = np.array([c.lower() in BARS or c in BARS for c in self.characters], bool)
+        return np.where(bars, shares * chances[:, bars].sum(axis=1, keepdims=True), chances)
 
     def heights(self, small: float, capital: float, dotted: bool) -> tuple[Array, Array]:
         """(F,) tops above and bottoms below the baseline, given the height of small letters and of capitals."""

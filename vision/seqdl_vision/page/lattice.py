@@ -15,6 +15,7 @@ WIDEST = 2.0  # letter heights that a character is wide at most
 GAP = 0.4  # letter heights between the parts of a character at most
 JOIN = 0.6  # nats that joining two parts that do not touch costs, and for each letter height between them:
 JOIN_GAP = 12.0
+JOIN_OVER = 0.2  # where their boxes share columns
 CUT = 0.2  # nats for each stroke that a cut crosses
 FLOOR = 1e-6
 
@@ -34,21 +35,26 @@ def segments(pieces: list[Piece], line: TextLine) -> list[Segment]:
     for first in range(len(pieces)):
         cost, right = 0.0, pieces[first].right
         for last in range(first + 1, min(first + MOST, len(pieces)) + 1):
-            piece = pieces[last - 1]
+            piece, before = pieces[last - 1], pieces[last - 2]
             if last - first > 1:
-                if piece.crossed is None:
-                    gap = (piece.left - right) / line.height
-                    if gap > GAP or piece.mark or pieces[last - 2].mark:
-                        break
-                    cost += JOIN + JOIN_GAP * max(gap, 0)
+                joint = _joint(before, piece, right, line)
                 right = max(right, piece.right)
-                if last - first > 1 and right - pieces[first].left > WIDEST * line.height:
+                if joint is None or right - pieces[first].left > WIDEST * line.height:
                     break
-            ends = cost
-            if last < len(pieces) and pieces[last].crossed is not None:
-                ends += CUT * pieces[last].crossed
-            found.append(Segment(first, last, ends))
+                cost += joint
+            crossed = pieces[last].crossed if last < len(pieces) else None
+            found.append(Segment(first, last, cost + CUT * (crossed or 0)))
     return found
+
+
+def _joint(before: Piece, piece: Piece, right: float, line: TextLine) -> float | None:
+    """Nats for taking a piece with those before it, which end at column `right`; None where that cannot be."""
+    if piece.crossed is not None:
+        return 0.0
+    gap = min(piece.left - right, piece.box_left - before.box_right) / line.height
+    if gap > GAP or piece.mark or before.mark:
+        return None
+    return (JOIN_OVER if piece.box_left < before.box_right else JOIN) + JOIN_GAP * max(gap, 0)
 
 
 def best_path(count: int, segments: list[Segment], scores: Array) -> list[int]:

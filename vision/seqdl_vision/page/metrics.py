@@ -16,8 +16,8 @@ from seqdl_vision.page.forms import DOTTED, HALF_HIGH, SMALL_LETTERS, TAILS, For
 SURE = 0.7  # a character read with less does not count
 RATIO = 0.62  # of a capital, a small letter's height where the page shows one of the two alone
 CLOSEST, FARTHEST = 0.45, 0.85  # bounds of that ratio
-SPREAD_TOP, SPREAD_BOTTOM = 0.17, 0.15  # of a capital, how much letters vary
-MOST = 4.0  # nats that standing in the wrong place costs at most
+SPREAD_TOP, SPREAD_BOTTOM = 0.22, 0.18  # of a capital, how much letters vary
+MOST = 2.5  # nats that standing in the wrong place costs at most
 WEIGHT = 0.6  # of that evidence, as letters vary together
 
 

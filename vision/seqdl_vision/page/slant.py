@@ -10,7 +10,7 @@ from seqdl_vision.page.lines import TextLine
 STEEPEST = 0.7  # columns to the right for each row up
 STEPS = 29
 ENOUGH = 40_000  # pixels of ink to judge by
-GAIN = 1.03  # how much sharper than upright the columns must be at a slant to believe in it
+STEEP = 0.1  # share of sharpness that a slant of 1 must bring, as most writing is nearly upright
 
 
 def find_slant(components: Components, lines: list[TextLine]) -> float:
@@ -24,8 +24,7 @@ def find_slant(components: Components, lines: list[TextLine]) -> float:
         return 0.0
     slants = np.linspace(-STEEPEST, STEEPEST, STEPS)
     sharp = np.array([_sharpness(x + slant * y, line) for slant in slants])
-    best = int(sharp.argmax())
-    return float(slants[best]) if sharp[best] > GAIN * sharp[STEPS // 2] else 0.0
+    return float(slants[(sharp / sharp[STEPS // 2] - STEEP * np.abs(slants)).argmax()])
 
 
 def _pixels(components: Components, lines: list[TextLine]) -> tuple[Array, Array, Array]:

@@ -14,6 +14,7 @@ from seqdl_vision.page.components import Array
 ENOUGH = 5  # gaps, to know of two kinds
 APART = 5.0  # spreads of the narrow gaps between the means of the kinds, at least; what one kind gives stays below 4
 LEAST_SPREAD = 0.06  # letter heights
+MOST_WORDS = 0.6  # of the gaps are between words at most: words have two letters and more, mostly
 LONGEST = 3.0  # medians: a longer gap counts as one of that length, or of
 WIDE = 1.2  # letter heights if that is more, so that one wide gap does not hide the others
 ALONE = 2.5  # medians, where there is one kind: a gap beyond is still between words, if it is wider than
@@ -29,7 +30,8 @@ def word_gap(gaps: Array) -> float:
     values = np.sort(np.minimum(gaps, max(LONGEST * median, WIDE)))
     cut = min(range(1, len(values)), key=lambda k: _variance(values[:k]) + _variance(values[k:]))
     narrow, wide = values[:cut], values[cut:]
-    if wide.mean() - narrow.mean() >= APART * max(narrow.std(), LEAST_SPREAD):
+    apart = wide.mean() - narrow.mean() >= APART * max(narrow.std(), LEAST_SPREAD)
+    if apart and len(wide) <= MOST_WORDS * len(gaps):
         return float(narrow[-1] + wide[0]) / 2
     return max(ALONE * median, USUAL)
 
