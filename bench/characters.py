@@ -130,12 +130,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        rows = list(trained(folder, arguments.minutes)) if arguments.minutes else []
-        rows += shipped(folder, models)
-    content = f"{table(HEAD, with_standing(rows))}\n\nMachine: {machine_line()}. Made by `{NAME}`."
+        here = list(trained(folder, arguments.minutes)) if arguments.minutes else []
+        ours = list(shipped(folder, models))
+    made_by = f"Machine: {machine_line()}. Made by `{NAME}`."
+    content = f"{table(HEAD, with_standing([*here, *ours]))}\n\n{made_by}"
     print(content)
     if arguments.write:
         write_between(ROOT / "bench" / "RESULTS.md", NAME, content)
+        write_between(ROOT / "README.md", NAME, f"{table(HEAD, ours)}\n\n{made_by}")
 
 
 if __name__ == "__main__":
