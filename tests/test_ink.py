@@ -29,3 +29,11 @@ def test_a_page_without_writing_has_no_ink(page: Array) -> None:
     assert not ink.mask.any()
     assert not ink.grey.any()
     assert (ink.stroke, ink.notes) == (0.0, ("no ink",))
+
+
+def test_a_black_block_on_the_paper_is_divided_by_no_zero() -> None:
+    """Numpy's warnings, which tests turn into errors, would reach the user's terminal."""
+    page = np.full((295, 246, 3), (236, 232, 225), np.uint8)
+    page[6:33, 40:43] = page[8:33, 8:11] = 30
+    page[11:51, 106:161] = 0
+    find_ink(page)

@@ -74,7 +74,7 @@ def shaded(paper: Paper, view: Array, widest: float) -> Paper:
     height, width, channels = (view.shape[0] // step, view.shape[1] // step, view.shape[2])
     small = view[: height * step, : width * step].reshape(height, step, width, step, channels).mean(axis=(1, 3))
     size = 2 * int(widest / step / 2) + 1
-    filled = ndimage.grey_closing(small, size=(size, size, 1), mode="nearest")
+    filled = np.maximum(ndimage.grey_closing(small, size=(size, size, 1), mode="nearest"), np.float32(DARKEST))
     light = paper.light_at(filled.shape, step)
     shadow = paper.inside(filled.shape, step) & (filled < SHADED * light).all(axis=2)
     if not shadow.any():
