@@ -16,6 +16,7 @@ from seqdl.training.runlog import statistics
 Array = np.ndarray
 BINS = 32
 LEVELS = " ▁▂▃▄▅▆▇█"
+PLAIN_LEVELS = " .:-=+*#"  # where there is no Unicode
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class Figures:
         edges = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         return cls(name, values.shape, mean, std, low, high, zeros, np.histogram(finite, BINS, edges)[0])
 
-    def bars(self) -> str:
-        """The histogram as a line of blocks; a bin with anything in it can be seen."""
+    def bars(self, levels: str = LEVELS) -> str:
+        """The histogram as a line of letters from `levels`, low to high; a bin with anything in it can be seen."""
         most = max(int(self.counts.max(initial=0)), 1)
-        heights = np.ceil(self.counts * ((len(LEVELS) - 1) / most)).astype(int)
-        return "".join(LEVELS[height] for height in heights)
+        heights = -(-self.counts * (len(levels) - 1) // most)  # rounded up, in integers
+        return "".join(levels[height] for height in heights)
 
 
 def figures_of(module: Module) -> list[Figures]:

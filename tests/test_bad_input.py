@@ -233,7 +233,8 @@ class Case(NamedTuple):
 NO_CACHE = "PYTHONPATH=copy NUMBA_CACHE_DIR=corpus.txt/cache XDG_CACHE_HOME=corpus.txt HOME=corpus.txt NUMBA_OPT=0"
 WAIT = "while [ ! -e new/last.safetensors ]; do sleep 0.02; done"
 WAIT_PARTS = "while [ ! -e .x.tsv.parts -a ! -e x.tsv ]; do sleep 0.02; done"
-OCR = "ocr --model letters.safetensors"
+OF_LETTERS = "--model letters.safetensors"
+OCR = f"ocr {OF_LETTERS}"
 GENERATE, BAD = "generate text --model model.safetensors", "generate text --model bad.safetensors"
 
 CASES = [
@@ -476,6 +477,21 @@ CASES = [
     Case("ocr, debug below a file", f"{OCR} x.png --debug-dir corpus.txt", 5, "cannot write", picture("x.png")),
     Case("ocr, closed pipe", f"seqdl {OCR} folder --json | head -c 9 > /dev/null; exit ${{PIPESTATUS[0]}}", 0, "",
          pictures_of_one_name, shell=True),
+    # models of characters: how good, how large, what is inside
+    Case("eval letters of a text", f"eval letters corpus.txt {OF_LETTERS}", 3, "corpus.txt: "),
+    Case("eval letters of what is not there", f"eval letters gone {OF_LETTERS}", 3, "gone: cannot read"),
+    Case("eval letters with a text model", "eval letters x --model model.safetensors", 4, "'text', expected 'char"),
+    Case("quantize, datasets gone", "quantize letters.safetensors -o s", 3, "name others to measure on with --data"),
+    Case("inspect of no model", "inspect gone", 4, "gone: no such model file"),
+    Case("inspect of a checkpoint", "inspect run/last.safetensors", 4, "'checkpoint', expected one of text, sites, "),
+    Case("inspect, picture for a text model", "inspect model.safetensors --image x.png", 2, "is for a model of char"),
+    Case("inspect, picture of nothing", "inspect letters.safetensors --image x.png", 3, "x.png: shows nothing",
+         picture("x.png", "white")),
+    Case("inspect, output below a file", "inspect model.safetensors -o corpus.txt/x", 5, "corpus.txt/x/.*cannot write"),
+    Case("imagine of nothing", f"imagine {OF_LETTERS}", 2, "name the characters to imagine, or give --all"),
+    Case("imagine, unknown character", f"imagine % {OF_LETTERS}", 2, "the model has no label for '%'; it knows"),
+    Case("imagine with a text model", "imagine a --model model.safetensors", 4, "'text', expected 'characters'"),
+    Case("imagine, picture of another kind", f"imagine a {OF_LETTERS} -o a.jpg", 2, "a.jpg: .* must end in .png"),
     # the other commands
     Case("quantize, corpus gone", "quantize run -o s", 3, "name a text .* with --text", remove_corpus),
     Case("quantize, corpus changed", "quantize run -o s", 3, "changed since", append_to_corpus),

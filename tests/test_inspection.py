@@ -48,6 +48,7 @@ def test_figures_of_an_array() -> None:
 def test_bars_are_as_high_as_their_counts_and_one_is_seen() -> None:
     figures = Figures.of("w", np.array([0.0] * 1000 + [1.0]))
     assert figures.bars() == "█" + " " * (BINS - 2) + "▁"
+    assert figures.bars(" .#") == "#" + " " * (BINS - 2) + "."
 
 
 @pytest.mark.parametrize("values", [np.array([np.nan, 1, 2, np.inf]), np.empty(0), np.zeros(()), np.full(3, np.nan)])
@@ -179,6 +180,13 @@ def test_inspect_of_a_picture_prints_it_and_what_the_model_says(model_path: Path
     names = {path.name for path in (tmp_path / "inside").iterdir()}
     assert {"weights.png", "kernels.png", "00-input.png", "01-stem.conv.png"} <= names
     assert f"wrote {len(names)} pictures" in result.stderr
+
+
+def test_a_terminal_without_unicode_gets_other_letters(model_path: Path, photo: Path) -> None:
+    result = CliRunner(charset="ascii").invoke(app, ["inspect", str(model_path), "--image", str(photo)])
+    assert result.exit_code == 0, result.exception
+    assert "||||" in result.stdout
+    assert "#" in result.stdout
 
 
 def test_inspect_json(model_path: Path, photo: Path) -> None:

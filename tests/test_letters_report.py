@@ -20,7 +20,7 @@ from seqdl_vision.evaluation import figures, judge_logits
 from seqdl_vision.letters import Letters, build
 from seqdl_vision.report import Examined, Table, examine, report, worst_mistakes, write_report
 from seqdl_vision.report import Part as JudgedPart
-from seqdl_vision.sheets import Line, Tile, blocks, enlarged, grey, sheet, signed
+from seqdl_vision.tiles import Line, Tile, enlarged, grey, sheet, signed
 from seqdl_vision.training import LetterSettings, train_letters
 
 FILES = {"report.txt", "confusion.png", "mistakes.png", "reliability.png"}
@@ -150,11 +150,6 @@ def test_grey_is_black_at_zero_and_white_at_the_most() -> None:
     assert grey(np.array([[0.0, 1.0, 2.0]])).tolist() == [[0, 128, 255]]
     assert grey(np.array([[1.0, 9.0]]), most=4).tolist() == [[64, 255]]
     assert grey(np.zeros((1, 2))).tolist() == [[0, 0]]
-
-
-def test_blocks_put_two_rows_into_a_line() -> None:
-    picture = np.array([[255, 0, 255], [0, 255, 255], [200, 0, 0]], np.uint8)
-    assert blocks(picture) == "\u2580\u2584\u2588\n\u2580"
 
 
 def test_the_report_is_a_text_and_three_pictures(tmp_path: Path) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqdl_data.errors import InputError, UsageError, unreadable
 from seqdl_data.streams import standard_input
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Threads = Annotated[
     int | None,
@@ -60,6 +64,23 @@ def say(message: str, quiet: bool = False) -> None:
 def shown(text: str) -> str:
     """Text of a model or a user's file for a terminal, without the characters that would drive it."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text.expandtabs())
+
+
+def printable(letters: str) -> bool:
+    """Whether standard output can hold these letters; not every terminal knows Unicode."""
+    try:
+        letters.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeError, LookupError):
+        return False
+    return True
+
+
+def drawn_for_terminal(images: np.ndarray, captions: Sequence[str]) -> str:
+    """Characters (N, 28, 28) uint8 as text with their captions, as wide as the terminal."""
+    from seqdl_data.sheets import HALVES, drawn
+
+    style = "blocks" if printable(HALVES["blocks"]) else "ascii"
+    return drawn(images, captions, width=shutil.get_terminal_size().columns, style=style)
 
 
 def read_bytes(source: str) -> bytes:

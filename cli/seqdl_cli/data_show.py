@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seqdl_cli.common import Json, Quiet, command_line, say
+from seqdl_cli.common import Json, Quiet, command_line, drawn_for_terminal, say
 from seqdl_cli.data_images import check_output, told
 from seqdl_cli.progress import StatusLine
 from seqdl_data.errors import UsageError
@@ -144,7 +142,7 @@ def show(
     if not captions:
         say(f"{file}: no such characters in {split}")
     elif output == "-":
-        print(_text(some.images, captions))
+        print(drawn_for_terminal(some.images, captions))
     else:
         _picture(some.images, captions, output)
 
@@ -156,17 +154,6 @@ def _matching(label: str, classes: tuple[str, ...]) -> list[int]:
     if not found:
         raise UsageError(f"--label {label}: the classes are {' '.join(classes) or 'none'}")
     return found
-
-
-def _text(images, captions: list[str]) -> str:  # type: ignore[no-untyped-def]  # an array, and numpy is not imported yet
-    from seqdl_data.sheets import HALVES, drawn
-
-    try:
-        "".join(HALVES.values()).encode(sys.stdout.encoding or "ascii")
-        style = "blocks"
-    except (UnicodeError, LookupError):
-        style = "ascii"
-    return drawn(images, captions, width=shutil.get_terminal_size().columns, style=style)
 
 
 def _picture(images, captions: list[str], output: str) -> None:  # type: ignore[no-untyped-def]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqdl_cli.common import Json, Quiet, Threads, say, start
+from seqdl_cli.common import Json, Quiet, Threads, drawn_for_terminal, say, start
 from seqdl_cli.progress import StatusLine
 from seqdl_data.errors import UsageError
 
@@ -79,6 +79,7 @@ def _document(found: Sequence[Any], seed: int) -> dict[str, Any]:
 
 
 def _text(found: Sequence[Any]) -> str:
-    from seqdl_vision.sheets import blocks
+    import numpy as np
 
-    return "\n\n".join(f"{blocks(each.image)}\n{each.label or 'none'}  {each.probability:.1%}" for each in found)
+    captions = [f"{each.label or 'none'}  {each.probability:.1%}" for each in found]
+    return drawn_for_terminal(np.stack([each.image for each in found]), captions)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqdl_cli.common import Json, Quiet, Threads, say, shown, start
+from seqdl_cli.common import Json, Quiet, Threads, drawn_for_terminal, printable, say, shown, start
 from seqdl_data.errors import UsageError
 from seqdl_data.plainjson import finite
 
@@ -115,10 +115,13 @@ def _text(kind: str, path: Path, loaded: Any, figures: Sequence[Figures], seen: 
 
 def _table(figures: Sequence[Figures]) -> list[str]:
     """A line for each array: its shape, its lowest value, the histogram, its highest."""
+    from seqdl.inspection import LEVELS, PLAIN_LEVELS
+
+    levels = LEVELS if printable(LEVELS) else PLAIN_LEVELS
     shapes = ["x".join(map(str, each.shape)) or "one" for each in figures]
     names, wide = (max(map(len, words), default=0) for words in ([each.name for each in figures], shapes))
     return [
-        f"{each.name:{names}}  {shape:>{wide}}  {each.low:>8.3g} {each.bars()} {each.high:.3g}"
+        f"{each.name:{names}}  {shape:>{wide}}  {each.low:>8.3g} {each.bars(levels)} {each.high:.3g}"
         for each, shape in zip(figures, shapes, strict=True)
     ]
 
@@ -130,7 +133,11 @@ def _short(value: Any) -> str:
 
 def _seen_text(seen: Seen) -> list[str]:
     from seqdl.inspection import Figures
-    from seqdl_vision.sheets import blocks
 
-    lines = [blocks(seen.image), "", *(f"{label or 'none':6} {share:7.2%}" for label, share in seen.best()), ""]
+    lines = [
+        drawn_for_terminal(seen.image[None], [""]).rstrip(),
+        "",
+        *(f"{label or 'none':6} {share:7.2%}" for label, share in seen.best()),
+        "",
+    ]
     return lines + _table([Figures.of(layer.name, layer.values[0]) for layer in seen.layers])

@@ -7,7 +7,7 @@ from seqdl_vision.letters import Letters
 from seqdl_vision.page.read import ReadOptions, read_page
 from seqdl_vision.page.result import Box, Character, Line, Page, Reading, Word
 from seqdl_vision.reading import Found, find_pictures, read_pictures
-from seqdl_vision.sheets import save_png
+from seqdl_vision.tiles import save_png
 from seqdl_vision.training import LetterSettings, LettersOutcome, resume_letters, train_letters
 
 __all__ = [

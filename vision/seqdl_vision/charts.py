@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
 from seqdl.metrics import Bin, wilson
-from seqdl_vision.sheets import BAD, GAP, GOOD, INK, MARGIN, PALE, PAPER, TITLE, WORDS, font
+from seqdl_vision.tiles import BAD, GAP, GOOD, INK, MARGIN, PALE, PAPER, TITLE, WORDS, font
 
 Array = np.ndarray
 FINE = 3  # how much larger a chart is drawn

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from seqdl_vision.page.result import Box, Character, Page
-from seqdl_vision.sheets import save_png
+from seqdl_vision.tiles import save_png
 
 Array = np.ndarray
 Colour = tuple[int, int, int]

@@ -21,7 +21,7 @@ from seqdl.tensor import Tensor
 from seqdl_vision.augment import turns
 from seqdl_vision.letters import Letters
 from seqdl_vision.network import SIDE, pictures
-from seqdl_vision.sheets import Line, Tile, save_png, sheet
+from seqdl_vision.tiles import Line, Tile, save_png, sheet
 
 Array = np.ndarray
 COPIES = 2  # of a picture in a step

@@ -18,7 +18,7 @@ from seqdl.tensor import no_grad
 from seqdl_vision.charts import Histogram, histogram_chart
 from seqdl_vision.letters import Letters
 from seqdl_vision.network import SIDE, pictures
-from seqdl_vision.sheets import INK, PALE, PAPER, Line, Tile, grey, save_png, sheet, signed
+from seqdl_vision.tiles import INK, PALE, PAPER, Line, Tile, grey, save_png, sheet, signed
 
 Array = np.ndarray
 ACROSS = 16  # maps in a row

@@ -18,8 +18,8 @@ from seqdl_data.images import ImageSet, read_images
 from seqdl_vision.charts import Curve, confusion_chart, reliability_chart
 from seqdl_vision.evaluation import FLIPS, SHIFT, Figures, Judged, confusion, corrupted, figures, judge_logits
 from seqdl_vision.letters import Letters
-from seqdl_vision.sheets import BAD, Line, Tile, save_png, sheet
 from seqdl_vision.symbols import NO_CHARACTER, alphabetical, fits, only
+from seqdl_vision.tiles import BAD, Line, Tile, save_png, sheet
 
 Array = np.ndarray
 MISTAKES, ACROSS, SCALE = 60, 10, 3  # on the sheet, in a row of it, pixels to a pixel

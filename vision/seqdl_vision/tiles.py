@@ -16,7 +16,6 @@ Array = np.ndarray
 PAPER, INK, PALE = "#ffffff", "#222222", "#8a8a8a"
 GOOD, BAD = "#2066b0", "#c62f2a"
 MARGIN, GAP = 16, 10  # pixels around a sheet, and between its tiles
-SOME = 85  # of 255: from there on a pixel counts as ink
 WORDS, TITLE = 13, 18  # pixels, sizes of letters
 
 
@@ -88,14 +87,6 @@ def grey(values: Array, most: float | None = None) -> Array:
     """(h, w) uint8 for values (h, w) of 0 or more: black at 0, white at `most`, by default the largest there is."""
     most = float(values.max(initial=0)) if most is None else most
     return np.rint(255 * np.clip(values / max(most, 1e-12), 0, 1)).astype(np.uint8)
-
-
-def blocks(picture: Array) -> str:
-    """A picture (h, w) uint8 for a terminal: two rows of it in each line, a block where there is some ink."""
-    ink = picture >= SOME
-    ink = np.pad(ink, ((0, len(ink) % 2), (0, 0)))
-    pairs = ink[::2] + 2 * ink[1::2]
-    return "\n".join("".join(" \u2580\u2584\u2588"[pair] for pair in row).rstrip() for row in pairs)
 
 
 def save_png(path: str | os.PathLike[str], image: Image.Image) -> None:
