@@ -14,16 +14,15 @@ SPREAD = 0.4  # deviation, over full ink, of a window where a fifth is ink: ther
 FLOOR = 0.3  # of full ink: the soft edge of a stroke, between letters so close that their mean is low
 
 
-def binarised(grey: Array, level: float, window: float, floor: float = FLOOR) -> Array:
+def binarised(grey: Array, level: float, window: float) -> Array:
     """grey (H, W) uint8, 0 paper -> ink (H, W) bool.
 
-    level: the grey of a typical stroke; window: its width in pixels, one letter or two; floor: over full ink, what is
-    paper everywhere. Sauvola and Pietikainen (2000)
-    lower the threshold from the mean where the window is dull; as Wolf and Jolion (2004) do, dull is measured by
-    the page's own contrast, so that a pencil on grey paper is seen and the grain of the paper is not.
+    level: the grey of a typical stroke; window: its width in pixels, one letter or two. Sauvola and Pietikainen
+    (2000) move the threshold away from the paper where the window is dull; as Wolf and Jolion (2004) do, dull is
+    measured by the page's own contrast, so that a pencil on grey paper is seen and the grain of the paper is not.
     """
     reach = max(1, round(window / 2))
-    settings = np.array([level, SPREAD * level, SHARE, floor * level], np.float32)
+    settings = np.array([level, SPREAD * level, SHARE, FLOOR * level], np.float32)
     out = np.empty(grey.shape, bool)
     parallel.run(lambda lo, hi: kernels.sauvola(grey, reach, settings, out, lo, hi), parallel.batch_blocks(len(out)))
     return out

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from seqdl_vision.page.binarise import FLOOR, binarised
+from seqdl_vision.page.binarise import binarised
 from seqdl_vision.page.deskew import turned, turning
 from seqdl_vision.page.flatten import flattened
-from seqdl_vision.page.paper import Paper
 from seqdl_vision.page.parts import TOUCHING, Parts
 from seqdl_vision.page.placement import Placement
 from seqdl_vision.page.rules import without_rules
@@ -24,8 +23,8 @@ Debug = Callable[[str, Array], None]
 
 WINDOW = 2.0  # letter heights: Sauvola's window
 STRAIGHT = 0.25  # degrees: a page turned by less is left as it is
-RULED = 1.5  # times as dark as the rules are, where the mix of colours leaves them: what is less is paper
-HIGHEST_FLOOR = 0.5  # of full ink: rules as dark as the ink are known by their shape
+WORTH_SAYING = 1.0  # degrees
+PALE = 0.7  # of full ink: rules that the mix of colours leaves darker are known by their shape alone
 OFF_PAPER = 0.02  # of its pixels: what reaches farther over the paper's edge is the edge
 SAMPLES = 20_000  # pixels of ink that tell how dark it is
 
@@ -64,9 +63,9 @@ def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
     factor = working_factor(found.letter * small)
     grey, level, placement, notes = _flat_and_level(photo, found, small, factor, show)
     letter = found.letter * small / factor
-    mask = binarised(grey, level, WINDOW * letter, max(FLOOR, min(RULED * found.rules, HIGHEST_FLOOR)))
+    mask = binarised(grey, level, WINDOW * letter)
+    off = _on_view(mask, grey, level, found, placement, small)
     show("5-binarised", ~mask)
-    off = _off_paper(mask, found.paper, placement, small)
     without = without_rules(mask, placement, letter, _stroke_but(mask, off))
     show("6-without-rules", ~without)
     written = _written(without, grey, off)
@@ -107,7 +106,8 @@ def _flat_and_level(
     matrix, shape = turning(grey.shape[0], grey.shape[1], found.degrees)
     grey = turned(grey, matrix, shape)
     show("4-level", 255 - grey)
-    return grey, level, Placement.of(matrix, factor, photo), (f"page turned by {found.degrees:.1f} degrees",)
+    notes = (f"page turned by {found.degrees:.1f} degrees",) if abs(found.degrees) >= WORTH_SAYING else ()
+    return grey, level, Placement.of(matrix, factor, photo), notes
 
 
 def full_ink(grey: Array, writing: Array, ratio: float) -> float:
@@ -125,16 +125,24 @@ def full_ink(grey: Array, writing: Array, ratio: float) -> float:
     return max(float(np.median(grey[y[:, :, None], x[:, None, :]].max(axis=(1, 2)))), 1.0)
 
 
-def _off_paper(mask: Array, paper: Paper, placement: Placement, small: int) -> tuple[Array, Array]:
-    """Rows and columns of the ink that is not on paper."""
-    if paper.here.all():
+def _on_view(
+    mask: Array, grey: Array, level: float, found: Survey, placement: Placement, small: int
+) -> tuple[Array, Array]:
+    """Use what the view shows of each pixel of ink: the rows and columns of the ink that is not on paper.
+
+    Where a rule is paler than the ink (by its colour), what is as pale leaves the mask.
+    """
+    paper = found.paper
+    pale = 0 < found.rules < PALE
+    if paper.here.all() and not pale:
         return np.zeros(0, int), np.zeros(0, int)
     rows, columns = np.nonzero(mask)
     x, y = placement.on_photo(columns + 0.5, rows + 0.5)
-    tile = paper.tile * small
-    row = np.clip((y / tile).astype(int), 0, paper.here.shape[0] - 1)
-    column = np.clip((x / tile).astype(int), 0, paper.here.shape[1] - 1)
-    off = ~paper.here[row, column]
+    row, column = (np.clip(v / small, 0, n - 1).astype(int) for v, n in zip((y, x), found.ruled.shape, strict=True))
+    if pale:
+        weak = found.ruled[row, column] & (grey[rows, columns] < (1 + found.rules) / 2 * level)
+        mask[rows[weak], columns[weak]] = False
+    off = ~paper.here[row // paper.tile, column // paper.tile]
     return rows[off], columns[off]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from seqdl_vision.page.binarise import binarised
 from seqdl_vision.page.colour import channel_weights
 from seqdl_vision.page.deskew import skew, turned, turning
 from seqdl_vision.page.paper import Paper, paper_of, shaded, tile_quantiles
-from seqdl_vision.page.parts import Parts
+from seqdl_vision.page.parts import TOUCHING, Parts
 from seqdl_vision.page.placement import Placement
 from seqdl_vision.page.rules import without_rules
 from seqdl_vision.page.scale import letter_height, stroke_width
@@ -36,7 +37,8 @@ class Survey:
 
     weights (C,): how the channels are mixed; level: the missing light of full ink in that mix, 0 where there is no
     ink; rules: how dark the rules are in it, over full ink; letter: height of the letters; degrees: how far the
-    lines run down to the right; writing (N, 2): rows and columns where there is ink but no rule.
+    lines run down to the right; writing (N, 2): rows and columns where there is ink but no rule; ruled (h, w) bool: the
+    view's pixels in or beside a rule.
     """
 
     paper: Paper
@@ -46,6 +48,7 @@ class Survey:
     letter: float
     degrees: float
     writing: Array
+    ruled: Array
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,16 @@ def survey(view: Array) -> Survey:
     ink, rules = look.missing[tuple(places.T)], look.missing[tuple(ruled.T)]
     weights = channel_weights(np.median(ink, axis=0), _scatter(rules), unevenness(look.missing, look.paper.tile))
     full = float(np.quantile(ink @ weights, CORE))
-    return Survey(look.paper, weights, full, _darkness(rules @ weights) / full, letter, degrees, places)
+    beside = np.zeros(look.mask.shape, bool)
+    beside[tuple(ruled.T)] = True
+    beside = ndimage.binary_dilation(beside, TOUCHING)
+    return Survey(look.paper, weights, full, _darkness(rules @ weights) / full, letter, degrees, places, beside)
 
 
 def _nothing(look: _Look) -> Survey:
     channels = look.missing.shape[2]
-    return Survey(look.paper, np.zeros(channels, np.float32), 0.0, 0.0, 0.0, 0.0, np.zeros((0, 2), int))
+    nowhere = np.zeros((0, 2), int)
+    return Survey(look.paper, np.zeros(channels, np.float32), 0.0, 0.0, 0.0, 0.0, nowhere, np.zeros_like(look.mask))
 
 
 def _look(view: Array, paper: Paper) -> _Look:
