@@ -24,7 +24,7 @@ from typing import Any
 import measure
 import numpy as np
 from measure import Case, Config, Ledger, Options, Step
-from steps import jax_adam, seqdl_classifier, torch_classifier
+from steps import jax_adam, product_floor, seqdl_classifier, torch_classifier
 
 CONVOLUTIONS = [(1, 32, 26), (32, 64, 11), (64, 128, 4)]  # channels in and out, size of the output
 LINEAR = [(512, 64), (64, 128), (128, 26)]
@@ -178,21 +178,7 @@ def jax_jit(config: Config) -> Step:
 
 def floor(config: Config) -> Step:
     """Only the products, operands and results of the right shapes given."""
-    draw, layers = np.random.default_rng(0), []
-    for m, k, n in products(config["batch"]):
-        x, w, y = (draw.random(shape, dtype=np.float32) for shape in ((m, k), (k, n), (m, n)))
-        layers.append((x, w, y, np.empty_like(x), np.empty_like(w), np.empty_like(y)))
-
-    def step() -> Any:
-        for number, (x, w, y, out_x, out_w, out_y) in enumerate(layers):
-            np.matmul(x, w, out=out_y)
-            if config["training"]:
-                np.matmul(x.T, y, out=out_w)
-                if number:
-                    np.matmul(y, w.T, out=out_x)
-        return 0.0
-
-    return step
+    return product_floor(products(config["batch"]), config["training"])
 
 
 CONTENDERS = {

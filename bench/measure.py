@@ -201,7 +201,7 @@ class Worker:
 
 def environment(threads: int | None = None) -> dict[str, str]:
     """The variables of a child: our packages found, the number of threads bounded where one is given."""
-    paths = [str(ROOT), str(ROOT / "data"), str(ROOT / "cli")]
+    paths = [str(ROOT), str(ROOT / "data"), str(ROOT / "vision"), str(ROOT / "cli")]
     bounds = {} if threads is None else dict.fromkeys(("OMP", "OPENBLAS", "MKL", "NUMEXPR"), str(threads))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)} | {f"{k}_NUM_THREADS": n for k, n in bounds.items()}
 
@@ -342,14 +342,20 @@ def share(case: Case, results: dict[str, Result], name: str = "seqdl") -> str:
 
 
 def row(
-    kind: str, contenders: Iterable[str], case: Case, threads: int, results: dict[str, Result], ledger: Ledger
+    kind: str,
+    contenders: Iterable[str],
+    case: Case,
+    threads: int,
+    results: dict[str, Result],
+    ledger: Ledger,
+    memory_of: Sequence[str] = ("seqdl", "PyTorch", "JAX"),
 ) -> list[str]:
     """Of a table of contenders with a floor; the ratio goes into the ledger."""
     name, ratio = best_peer(results)
     ledger.ratios[f"{kind}, {case.name}, {threads} threads"] = ratio
     cells = [rate(case, results[contender]) if contender in results else "-" for contender in contenders]
     of_floor = results["floor"].seconds / results["seqdl"].seconds
-    memory = " / ".join(megabytes(results[n]) for n in ("seqdl", "PyTorch", "JAX"))
+    memory = " / ".join(megabytes(results[name]) for name in memory_of)
     return [
         case.name,
         str(threads),

@@ -25,6 +25,7 @@ from measure import ROOT
 BENCHES = (
     "train_rnn",
     "letters_cnn",
+    "residual_cnn",
     "generate_rnn",
     "bigru",
     "motif_scan",

@@ -1,4 +1,4 @@
-"""Steps that several benches take: training and inference of a classifier in seqdl and in PyTorch, Adam for JAX."""
+"""Steps that several benches take: a classifier in seqdl and in PyTorch, its products alone, Adam for JAX."""
 
 from __future__ import annotations
 
@@ -52,6 +52,25 @@ def torch_classifier(network: Any, inputs: Sequence[Any], classes: Sequence[Any]
             return network(next(batches)[0]).square().mean()
 
     return train if training else infer
+
+
+def product_floor(products: Sequence[tuple[int, int, int]], training: bool) -> Step:
+    """Only the products (M, K, N) of each layer, and in training those of its gradients; the first's input has none."""
+    draw, layers = np.random.default_rng(0), []
+    for m, k, n in products:
+        x, w, y = (draw.random(shape, dtype=np.float32) for shape in ((m, k), (k, n), (m, n)))
+        layers.append((x, w, y, np.empty_like(x), np.empty_like(w), np.empty_like(y)))
+
+    def step() -> Any:
+        for number, (x, w, y, out_x, out_w, out_y) in enumerate(layers):
+            np.matmul(x, w, out=out_y)
+            if training:
+                np.matmul(x.T, y, out=out_w)
+                if number:
+                    np.matmul(y, w.T, out=out_x)
+        return 0.0
+
+    return step
 
 
 def jax_adam(w: Any, m: Any, v: Any, t: Any, grads: Any) -> Any:

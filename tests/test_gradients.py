@@ -125,6 +125,10 @@ CASES = {
             [real(2, 2, 5, 4), real(3, 2, 3, 2), real(3)],
         ),
         (with_options("conv2d", padding=1), [real(2, 16, 3, 4), real(16, 16, 3, 3), real(16)]),
+        (
+            with_options("conv2d", relu=True, pool={"kernel_size": 2}),
+            [real(2, 2, 5, 4), real(3, 2, 2, 3), None, real(2, 3, 2, 1)],
+        ),
         (with_options("conv2d", gelu=True), [real(2, 2, 5, 4), real(3, 2, 3, 2), real(3)]),
     ],
     "max_pool2d": [

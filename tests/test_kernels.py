@@ -428,7 +428,7 @@ class Case:
     def __init__(self, dtype, stride, padding, dilation, images=2) -> None:
         self.x = draw(images, 3, 6, 5, dtype=dtype)
         self.patches, size = patches(self.x, (3, 2), stride, padding, dilation)
-        self.layout = convolution.layout(window_of((3, 2), stride, padding, dilation, size), 6, 5, 3, 4)
+        self.layout = convolution.layout(window_of((3, 2), stride, padding, dilation, size), 3, 6, 5, 4)
         self.maps = draw(images, *size, 4, dtype=dtype, seed=1)
         self.frames = np.full((images, *self.layout.frames[1:]), np.nan, dtype)
 
@@ -524,7 +524,7 @@ def convolution_case(dtype, images=5):
     """Images of 3 channels, a kernel (2, 3), a pooling that overlaps and reaches over the edge."""
     x, weight, bias = (draw(*s, dtype=dtype) for s in ((images, 3, 5, 6), (4, 3, 2, 3), (4,)))
     maps = naive.conv2d(x, weight, bias)
-    layout = convolution.layout(window_of((2, 3), (1, 1), (0, 0), (1, 1), (4, 4)), 5, 6, 3, 4)
+    layout = convolution.layout(window_of((2, 3), (1, 1), (0, 0), (1, 1), (4, 4)), 3, 5, 6, 4)
     pool = pool_window((4, 4), 3, 2, 1, ceil_mode=True)
     return x, weight, bias, naive.max_pool2d(maps, (3, 3), (2, 2), (1, 1), True), layout, pool
 
@@ -591,6 +591,30 @@ def test_conv2d_with_a_pool_is_both_operations(dtype, stride, padding, dilation,
         results.append([out.data, x.grad, weight.grad, bias.grad])
     for ours, apart in zip(*results, strict=True):
         np.testing.assert_allclose(ours, apart, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"relu": True}, {"gelu": True}, {}])
+@pytest.mark.parametrize("channels", [3, 16])
+def test_conv2d_with_a_sum_and_an_activation_is_the_operations_one_by_one(dtype, channels, options) -> None:
+    shapes = ((9, channels, 6, 8), (16, channels, 3, 3), (16,), (9, 16, 3, 4))
+    leaves, results = [Tensor(draw(*s, dtype=dtype), True) for s in shapes], []
+    apart = ops.max_pool2d(ops.conv2d(*leaves[:3], padding=1), 2) + leaves[3]
+    apart = ops.relu(apart) if "relu" in options else ops.gelu(apart) if "gelu" in options else apart
+    for out in (ops.conv2d(*leaves, padding=1, pool={"kernel_size": 2}, **options), apart):
+        for leaf in leaves:
+            leaf.grad = None
+        out.backward(draw(*out.shape, dtype=dtype, seed=1))
+        results.append([out.data, *(leaf.grad for leaf in leaves)])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_conv2d_refuses_two_activations_and_sums_that_do_not_fit() -> None:
+    x, weight = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
+    with pytest.raises(ValueError, match="one of gelu and relu"):
+        ops.conv2d(x, weight, gelu=True, relu=True)
+    with pytest.raises(ValueError, match=r"\(1, 1, 3, 3\) cannot be added to an output of \(1, 1, 2, 2\)"):
+        ops.conv2d(x, weight, None, x)
 
 
 def test_conv2d_adds_its_bias_once_whatever_the_channels() -> None:
@@ -807,14 +831,6 @@ def test_normalise_adds_and_cuts_off(dtype, floor, with_add) -> None:
     close(np.nan_to_num(y), np.nan_to_num(twin))
 
 
-def test_cut_off_keeps_what_a_relu_let_through(dtype) -> None:
-    g, y, kept = draw(90, dtype=dtype), np.maximum(draw(90, dtype=dtype, seed=1), 0), np.full(90, np.nan, dtype)
-    normalisation.cut_off(g, y, kept, 0, 50)
-    assert np.isnan(kept[50:]).all()
-    normalisation.cut_off(g, y, kept, 50, 90)
-    np.testing.assert_array_equal(kept, g * (y > 0))
-
-
 @pytest.mark.parametrize("floor", [0.0, -np.inf])
 def test_sum_gradients_of_each_chunk(dtype, floor) -> None:
     case = Rows(dtype)
@@ -833,6 +849,25 @@ def test_gradient_of_each_row(dtype, floor) -> None:
     in_two_blocks(lambda *part: normalisation.gradient(*run, grad_x.ravel(), *part))
     a, b, c = slopes
     close(grad_x, a * case.g * (case.out() > floor) - b - c * (case.x - case.figures[0]))
+
+
+# ReLU
+
+
+@pytest.mark.parametrize("count", [0, 90])
+@pytest.mark.parametrize("floor", [0.0, -np.inf])
+def test_add_and_cut_adds_and_cuts_off(dtype, floor, count) -> None:
+    value, add = draw(90, dtype=dtype), draw(90, dtype=dtype, seed=1)[:count]
+    value[7] = np.nan
+    twin = np.maximum(value + (add if count else 0), floor)
+    activation.add_and_cut(value, add, floor)
+    np.testing.assert_array_equal(value, twin)
+
+
+def test_relu_backward_keeps_what_was_let_through(dtype) -> None:
+    g, y, kept = draw(90, dtype=dtype), np.maximum(draw(90, dtype=dtype, seed=1), 0), np.full(90, np.nan, dtype)
+    activation.relu_backward(y, g, kept)
+    np.testing.assert_array_equal(kept, g * (y > 0))
 
 
 # GELU

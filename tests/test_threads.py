@@ -48,6 +48,13 @@ JOBS = {
     "matmul": lambda: projected(ops.matmul, draw(300, 250), draw(250, 400)),
     "conv2d": lambda: projected(ops.conv2d, draw(40, 6, 16, 16), draw(16, 6, 3, 3), draw(16)),
     "conv2d in tiles": lambda: projected(ops.conv2d, draw(40, 16, 17, 16), draw(20, 16, 3, 3), draw(20)),
+    "conv2d with a sum": lambda: projected(
+        lambda *leaves: ops.conv2d(*leaves, relu=True),
+        draw(40, 6, 16, 16),
+        draw(16, 6, 3, 3),
+        draw(16),
+        draw(40, 16, 14, 14),
+    ),
     "conv2d with a pool": lambda: projected(
         lambda *leaves: ops.conv2d(*leaves, pool={"kernel_size": 2}, gelu=True),
         draw(40, 6, 16, 16),

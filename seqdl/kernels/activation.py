@@ -1,4 +1,4 @@
-"""GELU and its gradient, in float32."""
+"""GELU and ReLU with their gradients: GELU in float32, ReLU in either type."""
 
 from __future__ import annotations
 
@@ -46,3 +46,25 @@ def gelu_backward(x, grad, grad_x):  # type: ignore[no-untyped-def]
         p = R0 + s * (R1 + s * (R2 + s * (R3 + s * (R4 + s * R5))))
         q = ONE + s * (S1 + s * (S2 + s * (S3 + s * (S4 + s * S5))))
         grad_x[n] = grad[n] * (HALF + a * p / q)
+
+
+@kernel
+def add_and_cut(value, add, floor):  # type: ignore[no-untyped-def]
+    """value += add, unless that is empty, but no less than floor: 0 for a ReLU, -inf for none. Both flat."""
+    floor = value.dtype.type(floor)
+    if len(add) > 0:
+        for n in range(len(value)):
+            total = value[n] + add[n]
+            value[n] = floor if total < floor else total  # a NaN stays one
+    else:
+        for n in range(len(value)):
+            value[n] = floor if value[n] < floor else value[n]
+
+
+@kernel
+def relu_backward(value, grad, grad_x):  # type: ignore[no-untyped-def]
+    """grad_x = grad where the ReLU gave more than 0, else 0; all flat and apart."""
+    zero = grad.dtype.type(0)
+    for n in range(len(value)):
+        given = grad[n]  # read in any case, else the loop stays scalar
+        grad_x[n] = zero if value[n] <= zero else given

@@ -39,8 +39,8 @@ class Layout(NamedTuple):
 
 
 @lru_cache(64)
-def layout(window: Window, height: int, width: int, channels: int, outputs: int) -> Layout:
-    """Of images (height, width, channels) that become maps of so many outputs."""
+def layout(window: Window, channels: int, height: int, width: int, outputs: int) -> Layout:
+    """Of images of so many channels and pixels that become maps of so many outputs."""
     (top, left), (down, right), (below, beside) = window.padding, window.stride, window.dilation
     small = (window.height, window.width, *window.stride, *window.dilation) == (3, 3, 1, 1, 1, 1)
     cut = tiles(window.rows, window.columns, channels, outputs) if small else Tiles(0, 0, 0)
@@ -127,7 +127,7 @@ def convolve_patches(frames, packed, bias, maps, layout):  # type: ignore[no-unt
 
 @kernel
 def convolve_backward(x, grad, where, packed, grad_x, grad_sum, layout, pool, lo, hi):  # type: ignore[no-untyped-def]
-    """The gradients of w and, in the last row, of the bias: grad_sum (height width C + 1, O). Images [lo, hi).
+    """grad_sum (height width C, O): the gradient of w; in one row more, if there is one, of the bias. Images [lo, hi).
 
     grad (B, P, Q, O): of the output    packed: w' of each element of the kernel, (height width O, C), or each plane's
     grad_x (B, H, W C): of x, unless it is empty
@@ -138,9 +138,10 @@ def convolve_backward(x, grad, where, packed, grad_x, grad_sum, layout, pool, lo
     grad_frames = np.empty((group if in_tiles and needed else 0, height, line), x.dtype)
     beyond = -(-VECTORS * VECTOR_BYTES // (rows * columns * outputs * x.itemsize))  # weight_gradient may read there
     maps = np.empty((group + beyond if pooled or not in_tiles else 0, rows, columns, outputs), x.dtype)
-    grad_weight, grad_bias, nothing = grad_sum[:-1], grad_sum[-1], np.zeros((1, outputs), x.dtype)
+    grad_weight, nothing = grad_sum[: len(layout.elements)], np.zeros((1, outputs), x.dtype)
     grad_planes = np.zeros((PLANES if in_tiles else 0, layout.channels, outputs), x.dtype)
-    sum_pixels(grad[lo:hi], grad_bias)  # each goes to one pixel of the maps: the same sum, with fewer terms
+    if len(grad_sum) > len(grad_weight):
+        sum_pixels(grad[lo:hi], grad_sum[-1])  # each goes to one pixel of the maps: the same sum, with fewer terms
     for first in range(lo, hi, group):
         last = min(first + group, hi)
         if first == lo or (needed and not in_tiles):  # else only images are written into them

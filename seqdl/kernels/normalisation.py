@@ -94,15 +94,6 @@ def normalise(x, add, figures, floor, y, lo, hi):  # type: ignore[no-untyped-def
 
 
 @kernel
-def cut_off(g, y, kept, lo, hi):  # type: ignore[no-untyped-def]
-    """kept = g where y is above 0, else 0; all flat. Elements [lo, hi)."""
-    zero, g, y, kept = g.dtype.type(0), g[lo:hi], y[lo:hi], kept[lo:hi]
-    for j in range(len(g)):
-        given = g[j]  # read in any case, else the loop stays scalar
-        kept[j] = zero if y[j] <= zero else given
-
-
-@kernel
 def sum_gradients(x, g, figures, floor, parts, lo, hi):  # type: ignore[no-untyped-def]
     """parts[k] (2, C) = of chunk k: each channel's sum of the gradients g, and of g (x - mean).
 
@@ -117,7 +108,7 @@ def sum_gradients(x, g, figures, floor, parts, lo, hi):  # type: ignore[no-untyp
         for at in range(k * size, min((k + 1) * size, len(x)), line):
             values, upstream = x[at : at + line], g[at : at + line]
             for j in range(len(values)):
-                centred, given = values[j] - mean[j], upstream[j]
+                centred, given = values[j] - mean[j], upstream[j]  # read in any case, else the loop stays scalar
                 given = zero if centred * factor[j] + shift[j] <= floor else given
                 sums[j] += given
                 products[j] += given * centred

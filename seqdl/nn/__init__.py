@@ -1,6 +1,7 @@
 """Layers and losses with PyTorch's names, weight layouts and defaults."""
 
 from seqdl.nn import init
+from seqdl.nn.folding import fold_batch_norm
 from seqdl.nn.layers import (
     GELU,
     BatchNorm1d,
@@ -10,6 +11,7 @@ from seqdl.nn.layers import (
     Dropout,
     Embedding,
     Flatten,
+    Identity,
     LayerNorm,
     Linear,
     MaxPool2d,
@@ -32,6 +34,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "Identity",
     "LayerNorm",
     "Linear",
     "MSELoss",
@@ -44,6 +47,7 @@ __all__ = [
     "Sigmoid",
     "StateError",
     "Tanh",
+    "fold_batch_norm",
     "init",
     "summary",
 ]

@@ -74,7 +74,8 @@ class MaxPool2d(Module):
 class Conv2d(Module):
     """(B, C, H, W) -> (B, O, OH, OW).   weight (O, C, kh, kw), bias (O,), from U(+-1/sqrt(C kh kw)).
 
-    pool: a MaxPool2d to go behind it at once; gelu: a GELU behind that. The same as layers of their own, but faster.
+    pool: a MaxPool2d to go behind it at once; gelu or relu: that behind it. The layer may be given a second tensor,
+    which is added before that. The same as layers of their own, but faster.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Conv2d(Module):
         generator: Generator = None,
         pool: MaxPool2d | None = None,
         gelu: bool = False,
+        relu: bool = False,
     ) -> None:
         super().__init__()
         self.stride, self.padding, self.dilation = pair(stride), pair(padding), pair(dilation)
@@ -96,12 +98,12 @@ class Conv2d(Module):
         bound = 1 / math.sqrt(math.prod(shape[1:]))
         self.weight = fresh(shape, bound, generator)
         self.bias = fresh((out_channels,), bound, generator) if bias else None
-        self.pool, self.gelu = pool, gelu
+        self.pool, self.gelu, self.relu = pool, gelu, relu
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any, add: Any = None) -> Any:
         where = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         pool = self.pool.options if self.pool else None
-        return ops.conv2d(x, self.weight, self.bias, **where, pool=pool, gelu=self.gelu)
+        return ops.conv2d(x, self.weight, self.bias, add, **where, pool=pool, gelu=self.gelu, relu=self.relu)
 
     def extra_repr(self) -> str:
         o, c, *size = self.weight.shape
@@ -212,6 +214,13 @@ class Sigmoid(_Activation):
     """1 / (1 + exp(-x))."""
 
     operation = staticmethod(ops.sigmoid)
+
+
+class Identity(Module):
+    """What it is given, as it is."""
+
+    def forward(self, x: Any) -> Any:
+        return x
 
 
 class Flatten(Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from seqdl import parallel
 from seqdl.kernels import convolution as kernels
 from seqdl.kernels import pooling
+from seqdl.kernels.activation import add_and_cut, relu_backward
 from seqdl.kernels.pooling import Window
 from seqdl.ops.activation import fill_gelu, fill_gelu_gradient
 from seqdl.ops.registry import operation
@@ -20,17 +22,19 @@ BLOCKS = 8  # of a batch of images, at most; fixed, because the weights' gradien
 POSITIONS = 256  # at least, in a block: adding up a block's sum of its own should cost little beside it
 
 
-@operation("(B, C, H, W), (O, C, kh, kw), (O,)? -> (B, O, OH, OW)")
+@operation("(B, C, H, W), (O, C, kh, kw), (O,)?, (B, O, OH, OW)? -> (B, O, OH, OW)")
 def conv2d(
     x: Array,
     weight: Array,
     bias: Array | None = None,
+    add: Array | None = None,
     *,
     stride: Pair = 1,
     padding: Pair = 0,
     dilation: Pair = 1,
     pool: Mapping[str, Any] | None = None,
     gelu: bool = False,
+    relu: bool = False,
     needs: tuple[bool, ...],
 ) -> Any:
     """Cross-correlation, as torch.nn.functional.conv2d with groups=1.
@@ -41,52 +45,73 @@ def conv2d(
     16 or more, go by tiles of 2 x 2 outputs instead (kernels/winograd.py), in less than half of the products; rounding
     errors double, and a NaN reaches all outputs of the tiles that read it.
 
-    pool: the options of a max_pool2d to go behind it; gelu: a GELU behind that. The same as the operations one by
-    one, but a map that is pooled is not stored, neither it nor its gradient leaves the cache, and the threads meet
-    once.
+    pool: the options of a max_pool2d to go behind it; add: what to add to the result of both; gelu, relu: one of them
+    behind that. The same as the operations one by one, but a map that is pooled is not stored, neither it nor its
+    gradient leaves the cache, and the threads meet once.
     """
-    outputs, channels, kh, kw = weight.shape
-    steps, border, spread = pair(stride), pair(padding), pair(dilation)
-    rows, columns = _output_size(x.shape, weight.shape, steps, border, spread)
-    window = Window(kh, kw, steps, border, spread, rows, columns)
-    behind = pool_window((rows, columns), **(pool or {"kernel_size": 1}))
-    layout = kernels.layout(window, *x.shape[2:], channels, outputs)
-    images = _channels_last(x)
-    lines = images.reshape(len(x), x.shape[2], x.shape[3] * channels)
-    added = np.zeros(outputs, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    outputs, window = len(weight), _window(x.shape, weight.shape, pair(stride), pair(padding), pair(dilation))
+    behind = pool_window((window.rows, window.columns), **(pool or {"kernel_size": 1}))
+    layout, filters = kernels.layout(window, *x.shape[1:], outputs), weight.transpose(2, 3, 1, 0)
+    images, start = _channels_last(x), np.zeros(outputs, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    lines, packed = images.reshape(len(x), x.shape[2], x.shape[3] * x.shape[1]), kernels.pack_filter(filters, layout)
     out = np.empty((len(x), behind.rows, behind.columns, outputs), x.dtype)
     where = _winners(out, behind, pool is not None and any(needs))
-    filters = weight.transpose(2, 3, 1, 0)
-    packed = kernels.pack_filter(filters, layout)
-    value = np.empty_like(out) if gelu else out
+    finish = _Finish(out, add, gelu, relu)
 
     def forward(lo: int, hi: int) -> None:
-        kernels.convolve(lines, packed, added, out, where, layout, behind, lo, hi)
-        if gelu:
-            fill_gelu(out[lo:hi].reshape(-1), value[lo:hi].reshape(-1))
+        kernels.convolve(lines, packed, start, out, where, layout, behind, lo, hi)
+        finish.forward(lo, hi)
 
     parallel.run(forward, parallel.split(len(x), 2 * parallel.get_num_threads()))  # two: one thread may start late
 
     def backward(g: Array) -> tuple[Array | None, ...]:
-        g = _channels_last(g)
-        grad_x = np.empty(lines.shape if needs[0] else (0, 0, 0), x.dtype)
-        blocks = parallel.split(len(x), min(BLOCKS, len(x) * rows * columns // POSITIONS))
-        parts = np.empty((len(blocks), kh * kw * channels + 1, outputs), x.dtype)  # each block's sum, on any thread
-        turned = kernels.pack_filter(filters, layout, turned=True)
-        grad_out = np.empty_like(out) if gelu else g
+        g, grad_x = _channels_last(g), np.empty(lines.shape if needs[0] else (0, 0, 0), x.dtype)
+        blocks = parallel.split(len(x), min(BLOCKS, len(x) * window.rows * window.columns // POSITIONS))
+        inner = weight[0].size
+        parts = np.empty((len(blocks), inner + (bias is not None), outputs), x.dtype)  # a block's sum, on any thread
+        turned, grad_out = kernels.pack_filter(filters, layout, turned=True), finish.gradient(g)
 
         def share(lo: int, hi: int) -> None:
-            if gelu:
-                fill_gelu_gradient(*(a[lo:hi].reshape(-1) for a in (out, g, grad_out)))
+            finish.backward(g, grad_out, lo, hi)
             part = parts[blocks.index((lo, hi))]
             kernels.convolve_backward(lines, grad_out, where, turned, grad_x, part, layout, behind, lo, hi)
 
         parallel.run(share, blocks)
         total = parts.sum(axis=0)
-        grad_weight = total[:-1].reshape(kh, kw, channels, outputs).transpose(3, 2, 0, 1)
-        return _channels_first(grad_x.reshape(images.shape)) if needs[0] else None, grad_weight, total[-1]
+        of_weight = total[:inner].reshape(filters.shape).transpose(3, 2, 0, 1)
+        of_x = _channels_first(grad_x.reshape(images.shape)) if needs[0] else None
+        return of_x, of_weight, total[inner:].ravel(), _channels_first(grad_out)
 
-    return _channels_first(value), backward
+    return _channels_first(finish.value), backward
+
+
+class _Finish:
+    """What stands behind a convolution and its pooling: a sum, and a GELU or a ReLU behind that. Images [lo, hi)."""
+
+    def __init__(self, out: Array, add: Array | None, gelu: bool, relu: bool) -> None:
+        if gelu and relu:
+            raise ValueError("conv2d: one of gelu and relu, not both")
+        self.added = out[:, :0] if add is None else _channels_last(add)
+        if add is not None and self.added.shape != out.shape:
+            raise ValueError(f"conv2d: {add.shape} cannot be added to an output of {_channels_first(out).shape}")
+        self.out, self.gelu, self.relu = out, gelu, relu
+        self.value = np.empty_like(out) if gelu else out
+
+    def forward(self, lo: int, hi: int) -> None:
+        out, added = self.out[lo:hi].reshape(-1), self.added[lo:hi].reshape(-1)
+        if self.relu or self.added.size:
+            add_and_cut(out, added, 0.0 if self.relu else -math.inf)
+        if self.gelu:
+            fill_gelu(out, self.value[lo:hi].reshape(-1))
+
+    def gradient(self, g: Array) -> Array:
+        """Room for the gradient in front, or g where nothing changes it."""
+        return np.empty_like(g) if self.gelu or self.relu else g
+
+    def backward(self, g: Array, grad_out: Array, lo: int, hi: int) -> None:
+        if self.gelu or self.relu:
+            fill = fill_gelu_gradient if self.gelu else relu_backward
+            fill(*(a[lo:hi].reshape(-1) for a in (self.out, g, grad_out)))
 
 
 @operation("(B, C, H, W) -> (B, C, OH, OW)")
@@ -155,13 +180,14 @@ def pair(value: Pair) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def _output_size(x: Any, weight: Any, stride: Any, padding: Any, dilation: Any) -> tuple[int, ...]:
+def _window(x: Any, weight: Any, stride: Any, padding: Any, dilation: Any) -> Window:
+    """The window of conv2d over images of shape x with a weight of that shape."""
     if x[1] != weight[1]:
         raise ValueError(f"conv2d: input {x} has {x[1]} channels, the weight {weight} expects {weight[1]}")
     sizes = tuple((x[2 + a] + 2 * padding[a] - dilation[a] * (weight[2 + a] - 1) - 1) // stride[a] + 1 for a in (0, 1))
     if min(sizes) < 1:
         raise ValueError(f"conv2d: the kernel {weight[2:]} is larger than the input {x[2:]}")
-    return sizes
+    return Window(*weight[2:], stride, padding, dilation, *sizes)
 
 
 def _pooled(length: int, size: int, stride: int, padding: int, ceil_mode: bool) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from seqdl import parallel
 from seqdl.kernels import normalisation as kernels
+from seqdl.kernels.activation import relu_backward
 from seqdl.ops.registry import operation
 
 Array = np.ndarray
@@ -92,7 +93,7 @@ def batch_norm(
 def _cut_off(g: Array, y: Array) -> Array:
     """What a ReLU that gave y leaves of g, both flat."""
     kept = np.empty_like(g)
-    parallel.run(lambda lo, hi: kernels.cut_off(g, y, kept, lo, hi), parallel.row_blocks(len(g), 8))
+    parallel.run(lambda lo, hi: relu_backward(y[lo:hi], g[lo:hi], kept[lo:hi]), parallel.row_blocks(len(g), 8))
     return kept
 
 
