@@ -24,7 +24,7 @@ ORDINARY = 1.5  # letter heights: the doubts of a wider segment count more
 FLOOR = 1e-5
 DOT_OVER_OTHERS = 0.15  # how often a dot over a letter belongs to none of i and j
 NO_DOT = 0.5  # how often i and j are left without
-BAR_LONG, BAR_WIDE, BAR_SLIM = 2.5, 1.8, 0.22  # strokes high at least; strokes wide at most, or that share of the height
+BAR_LONG, BAR_WIDE, BAR_SLIM = 2.5, 2.2, 0.22  # strokes high at least; strokes wide at most, or that share of the height
 STEM = 0.6  # letter heights that what is under a dot is wide at most
 
 
