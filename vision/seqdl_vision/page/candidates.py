@@ -47,8 +47,10 @@ class Candidates:
     chances: Array
     nothing: Array
 
-    def members(self, segment: Segment) -> list[int]:
-        return [n for piece in self.pieces[segment.first : segment.last] for n in piece.members]
+    def chosen(self, path: list[int]) -> list[list[int]]:
+        """The components of each segment of a path."""
+        runs = [self.segments[s] for s in path]
+        return [[n for piece in self.pieces[run.first : run.last] for n in piece.members] for run in runs]
 
     def span(self, s: int) -> tuple[float, float]:
         """First and last column of a segment with the slant undone."""
