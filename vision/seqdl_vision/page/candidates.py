@@ -24,7 +24,7 @@ ORDINARY = 1.5  # letter heights: the doubts of a wider segment count more
 FLOOR = 1e-5
 DOT_OVER_OTHERS = 0.15  # how often a dot over a letter belongs to none of i and j
 NO_DOT = 0.5  # how often i and j are left without
-BAR_LONG, BAR_WIDE, BAR_SLIM = 2.5, 1.8, 0.22  # strokes high at least; strokes wide at most, or that share of the height
+BAR_LONG, BAR_WIDE, BAR_SLIM = 2.5, 2.2, 0.22  # strokes high at least; strokes wide at most, or that share of the height
 STEM = 0.6  # letter heights that what is under a dot is wide at most
 
 
@@ -47,8 +47,10 @@ class Candidates:
     chances: Array
     nothing: Array
 
-    def members(self, segment: Segment) -> list[int]:
-        return [n for piece in self.pieces[segment.first : segment.last] for n in piece.members]
+    def chosen(self, path: list[int]) -> list[list[int]]:
+        """The components of each segment of a path."""
+        runs = [self.segments[s] for s in path]
+        return [[n for piece in self.pieces[run.first : run.last] for n in piece.members] for run in runs]
 
     def span(self, s: int) -> tuple[float, float]:
         """First and last column of a segment with the slant undone."""

@@ -18,16 +18,21 @@ RATIO = 0.62  # of a capital, a small letter's height where the page shows one o
 CLOSEST, FARTHEST = 0.45, 0.85  # bounds of that ratio
 SPREAD_TOP, SPREAD_BOTTOM = 0.22, 0.18  # of a capital, how much letters vary
 MOST = 2.5  # nats that standing in the wrong place costs at most
-WEIGHT = 0.6  # of that evidence, as letters vary together
+FEW = 3  # letters, at which the evidence counts for half
+WEIGHT = 0.7  # of that evidence, as letters vary together
 
 
 @dataclass
 class Metrics:
-    """In pixels: `rise` from a line's base to the baseline of its letters (downwards), heights above the baseline."""
+    """In pixels: `rise` from a line's base to the baseline of its letters (downwards), heights above the baseline.
+
+    weight: how far the evidence counts, less where few letters gave it.
+    """
 
     rise: float
     small: float
     capital: float
+    weight: float
 
     def evidence(self, forms: Forms, tops: Array, bottoms: Array, dotted: Array) -> Array:
         """(S, F) nats, at most 0: how well each form fits rows tops (S,) to bottoms (S,), counted from the line's base.
@@ -40,7 +45,7 @@ class Metrics:
             form_tops, form_bottoms = forms.heights(self.small, self.capital, dot)
             off_top = (self.rise - tops[rows, None] - form_tops) / (SPREAD_TOP * self.capital)
             off_bottom = (bottoms[rows, None] - self.rise - form_bottoms) / (SPREAD_BOTTOM * self.capital)
-            out[rows] = WEIGHT * np.maximum(-0.5 * (off_top**2 + off_bottom**2), -MOST)
+            out[rows] = self.weight * np.maximum(-0.5 * (off_top**2 + off_bottom**2), -MOST)
         return out
 
 
@@ -58,7 +63,7 @@ def measure(forms: Forms, chosen: Array, sure: Array, tops: Array, bottoms: Arra
     height = {n: rise - tops[n] for n in rows}
     small = [height[n] for n, c in zip(rows, characters, strict=True) if _small(c)]
     capital = [height[n] for n, c in zip(rows, characters, strict=True) if _tall(c)]
-    return _completed(rise, small, capital)
+    return _completed(rise, small, capital, WEIGHT * len(rows) / (len(rows) + FEW))
 
 
 def _small(character: str) -> bool:
@@ -69,7 +74,7 @@ def _tall(character: str) -> bool:
     return not (character in SMALL_LETTERS or character in TAILS or character in DOTTED or character in HALF_HIGH)
 
 
-def _completed(rise: float, small: list[float], capital: list[float]) -> Metrics | None:
+def _completed(rise: float, small: list[float], capital: list[float], weight: float) -> Metrics | None:
     """Metrics from what heights there are, the ratio between the two kept within what people write."""
     if not small and not capital:
         return None
@@ -80,4 +85,4 @@ def _completed(rise: float, small: list[float], capital: list[float]) -> Metrics
             tall = low / RATIO
         else:
             low = RATIO * tall
-    return Metrics(rise, max(low, 1.0), max(tall, 1.0))
+    return Metrics(rise, max(low, 1.0), max(tall, 1.0), weight)

@@ -137,3 +137,11 @@ def _home(components: Components, mark: Piece, pieces: list[Piece], line: TextLi
         if fits and distance < least:
             best, least = piece, distance
     return best
+
+
+def all_in_one(pieces: list[Piece]) -> list[Piece]:
+    """The pieces as one."""
+    for other in pieces[1:]:
+        pieces[0].absorb(other)
+    pieces[0].mark = False
+    return pieces[:1]

@@ -11,9 +11,9 @@ import numpy as np
 from seqdl_vision.page.components import Array
 from seqdl_vision.page.forms import Forms
 
-FLOOR = 1e-5
+FLOOR = 1e-3  # of a form at its place: one letter that does not fit must not decide for a word of digits
 KINDS = ("small", "capital first", "capitals", "digits", "mixed")
-PRIOR = np.log([0.5, 0.2, 0.15, 0.1, 0.002])  # of each kind, before the page is known
+PRIOR = np.log([0.55, 0.2, 0.15, 0.04, 0.002])  # of each kind, before the page is known
 MIXED = 1.5  # nats for each character of a mixed word, beside its prior
 FREE = 2.0  # words that the prior counts for, beside those of the page
 
