@@ -27,15 +27,13 @@ def fold_batch_norm(module: M) -> M:
         raise ValueError("fold_batch_norm: the module is in training; call eval() first")
     for _, part in list(module.named_modules()):
         for (at, conv), (behind, norm) in pairwise(list(part.named_children())):
-            if _belong_together(conv, norm):
+            if isinstance(conv, Conv2d) and isinstance(norm, BatchNorm2d) and _belong_together(conv, norm):
                 setattr(part, at, Identity().eval())
                 setattr(part, behind, _folded(conv, norm))
     return module
 
 
-def _belong_together(conv: Module, norm: Module) -> bool:
-    if not isinstance(conv, Conv2d) or not isinstance(norm, BatchNorm2d):
-        return False
+def _belong_together(conv: Conv2d, norm: BatchNorm2d) -> bool:
     return not (conv.pool or conv.gelu or conv.relu) and len(conv.weight) == len(norm.weight)
 
 

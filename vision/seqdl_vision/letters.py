@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -43,6 +43,7 @@ class Letters:
     labels: tuple[str, ...]
     temperature: float = 1.0
     card: dict[str, Any] = field(default_factory=dict)
+    folded: nn.Module | None = None  # the network as it is run, where its weights will not change any more
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> Self:
@@ -59,7 +60,8 @@ class Letters:
             temperature = float(card["temperature"])
         except (KeyError, TypeError, ValueError, StateError) as error:
             raise ModelFileError(f"{file}: damaged model ({error}); fetch or train it again") from error
-        return cls(network.eval(), card["architecture"], labels, temperature, card)
+        folded = nn.fold_batch_norm(copy.deepcopy(network.eval()))
+        return cls(network, card["architecture"], labels, temperature, card, folded)
 
     def save(self, path: str | os.PathLike[str], scheme: str = "float32") -> None:
         """Write the model, whole or not at all, in one of seqdl.quantisation.SCHEMES; OutputError if that fails."""
@@ -72,10 +74,10 @@ class Letters:
 
     def logits(self, images: Array) -> Array:
         """(N, K) float32 of images (N, 28, 28), uint8, or float32 in [0, 1]; the network must be in evaluation."""
-        parts = [np.empty((0, len(self.labels)), np.float32)]
+        parts, network = [np.empty((0, len(self.labels)), np.float32)], self.folded or self.network
         with no_grad(), parallel.single_threaded_blas():
             for at in range(0, len(images), BATCH):
-                parts.append(self.network(pictures(images[at : at + BATCH])).data)
+                parts.append(network(pictures(images[at : at + BATCH])).data)
         return np.concatenate(parts)
 
     def probabilities(self, images: Array) -> Array:
@@ -95,11 +97,6 @@ def build(architecture: dict[str, Any], labels: int, generator: np.random.Genera
     """The network that {"network": name, and its options} describes, with so many labels."""
     options = dict(architecture)
     return NETWORKS[options.pop("network")](labels, **options, generator=generator)
-
-
-def shipped() -> Iterable[Path]:
-    """The files of the models that come with seqdl."""
-    return (model_path(name) for name in SHIPPED)
 
 
 def model_path(path: str | os.PathLike[str] | None) -> Path:
