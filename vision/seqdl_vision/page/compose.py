@@ -35,10 +35,12 @@ class Found:
 
 @dataclass
 class Spelt:
-    """A word: what was found, and the forms (N,) of those that are no signs, now and before a prior changed them."""
+    """A word: what was found; of those that are no signs the forms (N,), now and before a prior changed them, and how
+    probable each form is of each (N, F)."""
 
     found: list[Found]
     picks: Array
+    shares: Array
     before: Array | None = None
 
 
@@ -63,28 +65,24 @@ def into_words(lines: list[list[Found]], whole: bool) -> list[list[list[Found]]]
 def spelt(words: list[list[Found]], forms: Forms, model: TextModel | None) -> list[Spelt]:
     """Each word of a page with the forms it is made of; a model of text weighs them if there is one."""
     chances = [np.stack([each.chances for each in word if not each.sign]) for word in words]
-    kinds = spell(forms, chances)
-    out = [Spelt(word, picks) for word, (_, picks) in zip(words, kinds, strict=True)]
+    nothing = [np.array([each.nothing for each in word if not each.sign]) for word in words]
+    spellings = spell(forms, chances)
+    out = [
+        Spelt(word, each.picks, each.shares(forms, *shapes))
+        for word, each, *shapes in zip(words, spellings, chances, nothing, strict=True)
+    ]
     if model is None:
         return out
     choices = [
-        likely_spellings(_shares(word, forms) * allowed(forms, kind, len(picks)), picks)
-        for word, (kind, picks) in zip(words, kinds, strict=True)
+        likely_spellings(word.shares * allowed(forms, each.kind, len(each.picks)), each.picks)
+        for word, each in zip(out, spellings, strict=True)
     ]
     texts = [[(_text(forms, picks), nats) for picks, nats in word] for word in choices]
-    best = best_spellings([_text(forms, picks) for _, picks in kinds], texts, model)
+    best = best_spellings([_text(forms, each.picks) for each in spellings], texts, model)
     for word, choice, k in zip(out, choices, best, strict=True):
         if not np.array_equal(choice[k][0], word.picks):
             word.picks, word.before = choice[k][0], word.picks
     return out
-
-
-def _shares(word: list[Found], forms: Forms) -> Array:
-    """(N, F): how probable each form is, whatever its case, beside all others and no character."""
-    rows = [each for each in word if not each.sign]
-    folded = forms.without_case(np.stack([each.chances for each in rows]))
-    nothing = np.array([each.nothing for each in rows])
-    return (folded / (folded.sum(axis=1) + nothing + 1e-12)[:, None])[:, forms.folded]
 
 
 def _text(forms: Forms, picks: Array) -> str:
@@ -97,7 +95,7 @@ def composed(words: Iterator[Spelt], counts: list[int], forms: Forms, place: Pla
 
 
 def _word(word: Spelt, forms: Forms, place: Place, least: float, unknown: str) -> Word:
-    shares, picks = iter(_shares(word.found, forms)), iter(word.picks)
+    shares, picks = iter(word.shares), iter(word.picks)
     characters = []
     for each in word.found:
         box = place(Box(*each.box.tolist()))

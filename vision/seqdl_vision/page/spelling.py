@@ -6,8 +6,11 @@ best spelling is found and the most probable kind is taken.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from seqdl.metrics import softmax
 from seqdl_vision.page.components import Array
 from seqdl_vision.page.forms import Forms
 
@@ -15,6 +18,7 @@ FLOOR = 1e-3  # of a form at its place: one letter that does not fit must not de
 KINDS = ("small", "capital first", "capitals", "digits", "mixed")
 PRIOR = np.log([0.55, 0.2, 0.15, 0.04, 0.002])  # of each kind, before the page is known
 MIXED = 1.5  # nats for each character of a mixed word, beside its prior
+TINY = 1e-12
 FREE = 2.0  # words that the prior counts for, beside those of the page
 
 
@@ -47,8 +51,28 @@ def spellings(forms: Forms, chances: Array) -> tuple[Array, Array]:
     return scores, picks
 
 
-def spell(forms: Forms, words: list[Array]) -> list[tuple[str, Array]]:
-    """The kind and the forms (N,) of each word of a page, given its chances (N, F)."""
+@dataclass(frozen=True)
+class Spelling:
+    """A word's most probable kind, its forms (N,), and how probable each of KINDS is (5,), given word and page."""
+
+    kind: str
+    picks: Array
+    kinds: Array
+
+    def shares(self, forms: Forms, chances: Array, nothing: Array) -> Array:
+        """(N, F): how probable each form is, in either case, beside all others and no character.
+
+        chances (N, F) and nothing (N,) are what the shapes say; a form counts as much as the kinds that allow it.
+        """
+        out = np.zeros(chances.shape)
+        for share, kind in zip(self.kinds, KINDS, strict=True):
+            folded = forms.without_case(chances * allowed(forms, kind, len(chances)))
+            out += share * folded / (folded.sum(axis=1) + nothing + TINY)[:, None]
+        return out[:, forms.folded]
+
+
+def spell(forms: Forms, words: list[Array]) -> list[Spelling]:
+    """The spelling of each word of a page, given its chances (N, F)."""
     found = [spellings(forms, word) for word in words]
     prior = PRIOR
     for _ in range(2):
@@ -56,4 +80,7 @@ def spell(forms: Forms, words: list[Array]) -> list[tuple[str, Array]]:
         counts = np.bincount(kinds, minlength=len(KINDS)) + FREE * np.exp(PRIOR)
         prior = np.log(counts / counts.sum())
         prior[-1] = PRIOR[-1]
-    return [(KINDS[kind], picks[kind]) for kind, (_, picks) in zip(kinds, found, strict=True)]
+    return [
+        Spelling(KINDS[kind], picks[kind], softmax(scores + prior))
+        for kind, (scores, picks) in zip(kinds, found, strict=True)
+    ]
