@@ -26,7 +26,7 @@ from pages import Sheet, mixed  # noqa: E402
 
 SEQDL = (sys.executable, "-m", "seqdl_cli.main", "ocr", "-q", "-o", "/dev/null", "--format", "tsv")
 PHOTO = DATA.parent / "vision/real/breta_page01.jpg"
-WORDS = [
+PANGRAMS = "the quick brown fox jumps over a lazy dog while five boxing wizards pack my box with liquor jugs"
     "the",
     "quick",
     "brown",
@@ -62,11 +62,11 @@ def large_note(path: Path) -> int:
 def full_page(path: Path) -> int:
     """A page of 1,000 characters, lines of small writing on white; how many there are."""
     draw, sheet, hand = np.random.default_rng(4), Sheet(2400, 3200), Hand(46)
-    left, number = CHARACTERS, 0
+    words, left, number = PANGRAMS.split(), CHARACTERS, 0
     for row in range(31):
         line = ""
         while left and len(line) < 60:
-            word = WORDS[number % len(WORDS)][:left]
+            word = words[number % len(words)][:left]
             line, left, number = f"{line} {word}".strip(), left - len(word), number + 1
         sheet.write(line, 120, 160 + 96 * row, hand, 4.5, draw)
     paper = np.full((3200, 2400, 3), 245, np.float32)

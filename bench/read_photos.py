@@ -28,8 +28,7 @@ from measure import DATA, ROOT, machine_line, table, write_between  # noqa: E402
 from photo_score import Score, score  # noqa: E402
 
 from seqdl_data.pictures import open_picture  # noqa: E402
-from seqdl_vision.letters import Letters  # noqa: E402
-from seqdl_vision.page.read import read_page  # noqa: E402
+from seqdl_vision import Letters, Page, annotate, read_page  # noqa: E402
 
 PHOTOS = DATA.parent / "vision" / "real"
 MODES = (3, 6, 7, 11, 13)
@@ -129,18 +128,16 @@ def compare(letters: Letters, annotated: Path | None) -> str:
             ours.append(mine)
             theirs += [other[0]] if other else []
         if annotated:
-            annotate(pixels, page, annotated / f"{photo.path.stem}.png")
+            save_annotated(pixels, page, annotated / f"{photo.path.stem}.png")
     rows.insert(len(ours), summary(ours, theirs))
     return table(
         ["picture", "characters right, seqdl", "Tesseract 5, its best mode", "word boundaries", "seconds"], rows
     )
 
 
-def annotate(pixels: Array, page: object, path: Path) -> None:
-    from seqdl_vision.drawing import annotated  # not needed for the figures
-
+def save_annotated(pixels: Array, page: Page, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    annotated(pixels, page).save(path)
+    annotate(pixels, page).save(path)
 
 
 def changed(letters: Letters) -> str:
@@ -166,7 +163,8 @@ def main() -> None:
         content += f"\n\n{changed(letters)}"
     content += f"\n\n{machine_line()} Made by `bench/read_photos.py`."
     if arguments.write:
-        write_between(ROOT / "bench" / "RESULTS.md", "bench/read_photos.py", content)
+        for file in (ROOT / "bench" / "RESULTS.md", ROOT / "README.md"):
+            write_between(file, "bench/read_photos.py", content)
     print(content)
 
 

@@ -31,6 +31,7 @@ BENCHES = (
     "motif_scan",
     "site_model",
     "genome_scan",
+    "page_speed",
     "start",
     "growth",
     "kernels",
