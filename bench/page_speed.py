@@ -27,26 +27,6 @@ from pages import Sheet, mixed  # noqa: E402
 SEQDL = (sys.executable, "-m", "seqdl_cli.main", "ocr", "-q", "-o", "/dev/null", "--format", "tsv")
 PHOTO = DATA.parent / "vision/real/breta_page01.jpg"
 PANGRAMS = "the quick brown fox jumps over a lazy dog while five boxing wizards pack my box with liquor jugs"
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "while",
-    "five",
-    "boxing",
-    "wizards",
-    "pack",
-    "my",
-    "box",
-    "with",
-    "liquor",
-    "jugs",
-]
 CHARACTERS = 1000
 
 
