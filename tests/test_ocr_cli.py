@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 
 import seqdl_vision
 from seqdl import parallel
+from seqdl.text import CharModel
 from seqdl_cli.main import app
 from seqdl_vision import Letters, Page, ReadOptions, find_pictures, read_pictures, reading
 from seqdl_vision.letters import build
@@ -312,6 +313,23 @@ def test_options_reach_the_reader(ocr: Ocr, photo: Path, monkeypatch: pytest.Mon
     assert (seen[0].symbols, seen[0].psm, seen[0].min_confidence, seen[0].unknown) == (string.digits, 7, 0.25, "#")
     assert set(seen[1].symbols) == {*string.digits, *string.ascii_letters}
     assert (seen[1].psm, seen[1].min_confidence, seen[1].unknown) == (3, 0.0, "?")
+
+
+def test_a_text_model_reaches_the_reader(
+    ocr: Ocr, photo: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    read = reading.read_page
+
+    def watched(image: np.ndarray, letters: Letters, options: ReadOptions, **more: object) -> Page:
+        seen.append(options.lm)
+        return read(image, letters, options, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reading, "read_page", watched)
+    ocr(photo, "--lm", model_file)
+    ocr(photo)
+    assert isinstance(seen[0], CharModel)
+    assert seen[1] is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import string
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -139,8 +139,8 @@ def ocr(
     found = find_pictures(pictures)
     targets = _targets(output, pictures, found) if form == "png" and output != "-" else None
     _refuse_to_overwrite([output] if targets is None else [targets(each.place, 1) for each in found], found)
-    prior: dict[str, Any] = {} if lm is None else {"lm": CharModel.load(lm)}
-    options = ReadOptions(psm=psm, min_confidence=min_confidence, unknown=unknown, symbols=KINDS[kind], **prior)
+    prior = None if lm is None else CharModel.load(lm)
+    options = ReadOptions(psm=psm, min_confidence=min_confidence, unknown=unknown, symbols=KINDS[kind], lm=prior)
     job = Job(found, Letters.load(model or kind), options, max_pixels, debug_dir, quiet)
     if form == "png":
         job.draw(targets)
