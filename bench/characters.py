@@ -4,8 +4,9 @@
 
 Digits: the series' letter network with ten labels and its digit network, trained here on MNIST's first 55,000 images
 for so many minutes, our network for twice as long, the digit network for a quarter, once on the images as they are and
-once on changed ones; the shipped models as they are. Letters: the shipped models; both cases of a letter count as one. "corrupted": moved by up to 2
-pixels each way, 5 pixels of each inverted, as in chapter 5 of "Hello Deep Learning". Intervals are Wilson's at 95%.
+once on changed ones; the shipped models as they are. Letters: the shipped models; both cases of a letter count as one.
+"corrupted": moved by up to 2 pixels each way, 5 pixels of each inverted, as in chapter 5 of "Hello Deep Learning".
+Intervals are Wilson's at 95%.
 --folder keeps datasets and runs for another time; --minutes 0 trains nothing and keeps those rows as they stand.
 """
 
