@@ -16,9 +16,10 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 sys.path[:0] = [
     str(Path(__file__).parent),
@@ -89,12 +90,12 @@ def trained(folder: Path, minutes: float) -> Iterator[list[str]]:
     """The series' networks and ours, trained on MNIST as it is."""
     data = read_images(dataset(folder, "mnist"), "test")[0]
     for name, (share, options) in TRAIN.items():
-        run, began = folder / name.replace(" ", "-"), time.perf_counter()
+        run = folder / name.replace(" ", "-")
         if not run.exists():
             limits = ("--minutes", share * minutes, "--junk", "0", "-q", "-o", run)
             seqdl("train", "digits", dataset(folder, "mnist"), *options, *limits)
-        seconds = time.perf_counter() - began
-        yield row(DIGITS["mnist"], data, f"{name}, {seconds:.0f} s", Letters.load(run))
+        letters = Letters.load(run)
+        yield row(DIGITS["mnist"], data, f"{name}, {letters.card['metrics']['seconds']:.0f} s", letters)
 
 
 def shipped(folder: Path, models: dict[str, Letters]) -> Iterator[list[str]]:
@@ -105,6 +106,19 @@ def shipped(folder: Path, models: dict[str, Letters]) -> Iterator[list[str]]:
     for pictures, title in LETTERS.items():
         data = only(read_images(dataset(folder, pictures), "test")[0], str.isalpha)
         yield from (row(title, data, name, models[name]) for name in ("letters", "alphanumeric"))
+        if pictures == "unipen":
+            sure = data.select(~in_doubt(data))
+            yield from (
+                row(f"{title}, no label in doubt", sure, name, models[name]) for name in ("letters", "alphanumeric")
+            )
+
+
+def in_doubt(data: ImageSet) -> np.ndarray:
+    """(N,) bool: the UNIPEN letters that no neighbour agrees with, as their archive says."""
+    with np.load(BUILD["unipen"][-1]) as archive:
+        pairs = zip(archive["images"], archive["knn_agree"], strict=True)
+        doubtful = {image.tobytes() for image, agree in pairs if agree == 0}
+    return np.array([image.tobytes() in doubtful for image in data.images])
 
 
 def with_standing(rows: Sequence[Sequence[str]]) -> list[list[str]]:
