@@ -72,24 +72,44 @@ def _light_of_row(paper, y, step, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def rotated(image, inverse, out, lo, hi):  # type: ignore[no-untyped-def]
-    """out[y, x] = image at inverse @ (x, y, 1), bilinear, 0 outside.
+def resampled(image, inverse, out, lo, hi):  # type: ignore[no-untyped-def]
+    """out[y, x] = image at inverse @ (x, y, 1), 0 outside: a cubic through four by four pixels (Catmull and Rom).
 
     image (H, W) uint8; inverse (2, 3) float32, rows x and y, in pixel centres; out uint8.
     """
     height, width = image.shape
     kind = inverse.dtype.type
+    half = kind(0.5)
+    across, down = np.empty(4, inverse.dtype), np.empty(4, inverse.dtype)
     for y in range(lo, hi):
         for x in range(out.shape[1]):
             from_x = inverse[0, 0] * kind(x) + inverse[0, 1] * kind(y) + inverse[0, 2]
             from_y = inverse[1, 0] * kind(x) + inverse[1, 1] * kind(y) + inverse[1, 2]
-            left, top = int(np.floor(from_x)), int(np.floor(from_y))
             out[y, x] = 0
-            if left >= 0 and top >= 0 and left < width - 1 and top < height - 1:
-                right, down = from_x - kind(left), from_y - kind(top)
-                above = kind(image[top, left]) * (1 - right) + kind(image[top, left + 1]) * right
-                below = kind(image[top + 1, left]) * (1 - right) + kind(image[top + 1, left + 1]) * right
-                out[y, x] = np.uint8(above * (1 - down) + below * down + kind(0.5))
+            if from_x < -half or from_y < -half or from_x > kind(width) - half or from_y > kind(height) - half:
+                continue
+            left, top = int(np.floor(from_x)) - 1, int(np.floor(from_y)) - 1
+            _cubic(from_x - kind(left + 1), across)
+            _cubic(from_y - kind(top + 1), down)
+            value = half
+            for i in range(4):
+                row = image[min(max(top + i, 0), height - 1)]
+                total = half - half
+                for j in range(4):
+                    total += across[j] * kind(row[min(max(left + j, 0), width - 1)])
+                value += down[i] * total
+            out[y, x] = np.uint8(min(max(value, half - half), kind(255)))
+
+
+@kernel
+def _cubic(t, weights):  # type: ignore[no-untyped-def]
+    """weights (4,) of the pixels at -1, 0, 1 and 2 for a place t between 0 and 1."""
+    kind = weights.dtype.type
+    half = kind(0.5)
+    weights[0] = half * (-t * t * t + 2 * t * t - t)
+    weights[1] = half * (3 * t * t * t - 5 * t * t + 2)
+    weights[2] = half * (-3 * t * t * t + 4 * t * t + t)
+    weights[3] = half * (t * t * t - t * t)
 
 
 @kernel

@@ -38,12 +38,12 @@ def _sharpness(y: Array, x: Array, degrees: float, bin_height: float) -> float:
     return float((profile**2).sum())
 
 
-def turning(height: int, width: int, degrees: float) -> tuple[Array, tuple[int, int]]:
-    """Matrix (2, 3) float64 from the turned picture's pixels to those of (height, width), and the turned shape."""
+def turning(height: int, width: int, degrees: float, zoom: int = 1) -> tuple[Array, tuple[int, int]]:
+    """Matrix (2, 3) float64 from the turned and enlarged picture's pixels to (height, width), and its shape."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    turned_width = math.ceil(width * abs(cos) + height * abs(sin))
-    turned_height = math.ceil(height * abs(cos) + width * abs(sin))
-    linear = np.array([[cos, -sin], [sin, cos]])
+    turned_width = math.ceil(zoom * (width * abs(cos) + height * abs(sin)))
+    turned_height = math.ceil(zoom * (height * abs(cos) + width * abs(sin)))
+    linear = np.array([[cos, -sin], [sin, cos]]) / zoom
     middle = np.array([width - 1, height - 1]) / 2 - linear @ np.array([turned_width - 1, turned_height - 1]) / 2
     return np.column_stack([linear, middle]), (turned_height, turned_width)
 
@@ -52,5 +52,5 @@ def turned(grey: Array, inverse: Array, shape: tuple[int, int]) -> Array:
     """grey (H, W) uint8 at inverse @ (x, y, 1) for each pixel of `shape`; paper outside."""
     out = np.empty(shape, np.uint8)
     matrix = inverse.astype(np.float32)
-    parallel.run(lambda lo, hi: kernels.rotated(grey, matrix, out, lo, hi), parallel.batch_blocks(len(out)))
+    parallel.run(lambda lo, hi: kernels.resampled(grey, matrix, out, lo, hi), parallel.batch_blocks(len(out)))
     return out

@@ -14,7 +14,7 @@ from seqdl_vision.page.flatten import flattened
 from seqdl_vision.page.parts import TOUCHING, Parts
 from seqdl_vision.page.placement import Placement
 from seqdl_vision.page.rules import without_rules
-from seqdl_vision.page.scale import letter_height, reduced, stroke_width, view_factor, working_factor
+from seqdl_vision.page.scale import letter_height, reduced, stroke_width, view_factor, working_factor, zoom_factor
 from seqdl_vision.page.strays import written_parts
 from seqdl_vision.page.survey import Survey, survey
 
@@ -62,7 +62,7 @@ def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
         return _no_ink(photo)
     factor = working_factor(found.letter * small)
     grey, level, placement, notes = _flat_and_level(photo, found, small, factor, show)
-    letter = found.letter * small / factor
+    letter = found.letter * small / placement.scale
     mask = binarised(grey, level, WINDOW * letter)
     off = _on_view(mask, grey, level, found, placement, small)
     show("5-binarised", ~mask)
@@ -101,12 +101,14 @@ def _flat_and_level(
     grey = flattened(photo, found.paper, found.weights, 2 * found.level, small, factor)
     show("3-flattened", 255 - grey)
     level = full_ink(grey, found.writing, small / factor)
-    if abs(found.degrees) < STRAIGHT:
+    zoom = zoom_factor(found.letter * small / factor, grey.size)
+    degrees = found.degrees if abs(found.degrees) >= STRAIGHT else 0.0
+    if degrees == 0 and zoom == 1:
         return grey, level, Placement.of(np.eye(2, 3), factor, photo), ()
-    matrix, shape = turning(grey.shape[0], grey.shape[1], found.degrees)
+    matrix, shape = turning(grey.shape[0], grey.shape[1], degrees, zoom)
     grey = turned(grey, matrix, shape)
     show("4-level", 255 - grey)
-    notes = (f"page turned by {found.degrees:.1f} degrees",) if abs(found.degrees) >= WORTH_SAYING else ()
+    notes = (f"page turned by {degrees:.1f} degrees",) if abs(degrees) >= WORTH_SAYING else ()
     return grey, level, Placement.of(matrix, factor, photo), notes
 
 

@@ -14,6 +14,8 @@ Array = np.ndarray
 
 VIEW_PIXELS = 1_000_000  # enough to measure a page by; its letters are read at `working_factor`
 LETTER = 50  # the classifier's letters are 24 pixels high; more than twice that tells it nothing
+SMALL_LETTER = 25  # lower letters are read twice as large
+ZOOM_PIXELS = 3_000_000  # of a page at most
 LETTER_INK = 4.0  # stroke widths, squared: the smallest letter holds more
 LETTER_HEIGHT = 2.5  # stroke widths: and is higher
 
@@ -34,6 +36,14 @@ def reduced(photo: Array, factor: int) -> Array:
 def working_factor(letter: float) -> int:
     """How many times smaller the photo is read, its letters being `letter` pixels high."""
     return max(1, int(letter / LETTER))
+
+
+def zoom_factor(letter: float, pixels: int) -> int:
+    """How many times larger a picture of so many pixels is read whose letters are `letter` pixels high.
+
+    Strokes of one or two pixels break or run together; a page that is large already is left as it is.
+    """
+    return 2 if letter < SMALL_LETTER and pixels <= ZOOM_PIXELS else 1
 
 
 def letter_height(parts: Parts, stroke: float, kept: Array | None = None) -> float:
