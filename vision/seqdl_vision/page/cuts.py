@@ -1,7 +1,7 @@
 """Where a component may be cut, as letters that touch have to be: more cuts than needed, for the best to be chosen.
 
-A cut follows the seam from above the component to below it that crosses the least ink. Seams through each column in
-the middle of the line's zone are compared, and those that are better than their neighbours' are taken.
+A cut follows the seam from above the component to below it that crosses the least ink. Seams through each column at
+some heights of the line's zone are compared, and those that are better than their neighbours' are taken.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from seqdl_vision.page.lines import TextLine
 
 WIDEST_INK = 2.2  # strokes that a cut may cross
 APART = 0.15  # letter heights between two cuts at least
+HEIGHTS = (0.5, 0.2, 0.8)  # of the line's zone, from its base: where seams are compared
+SAME = 0.6  # of that distance, between seams that count as one
 DRIFT = 0.1  # what a seam's step aside costs, in pixels of ink
 LEAST = 1.5  # squares of the stroke's width: a piece of less ink is none
 
@@ -30,8 +32,8 @@ def cut_component(components: Components, n: int, line: TextLine, slant: float) 
     ink = np.zeros((bottom - top, right - left + shift.max()), bool)
     rows, columns = np.nonzero(components.labels[top:bottom, left:right] == n + 1)
     ink[rows, columns + shift[rows]] = True
-    middle = int(np.clip((zone_top + zone_base) / 2, top, bottom - 1)) - top
-    found = _seams(ink, middle, components.stroke, APART * line.height)
+    heights = [int(np.clip(zone_base - share * (zone_base - zone_top), top, bottom - 1)) - top for share in HEIGHTS]
+    found = _seams(ink, heights, components.stroke, APART * line.height)
     numbers, crossed = [n], []
     for path, cost in found:
         beyond = columns + shift[rows] >= path[rows]
@@ -66,38 +68,52 @@ def _measure(components: Components, n: int, box: tuple[int, int, int, int]) -> 
     components.areas[n] = len(rows)
 
 
-def _seams(ink: Array, middle: int, stroke: float, apart: float) -> list[tuple[Array, float]]:
-    """Paths (H,) int32 from top to bottom with the strokes they cross, from left to right."""
+def _seams(ink: Array, heights: list[int], stroke: float, apart: float) -> list[tuple[Array, float]]:
+    """Paths (H,) int32 from top to bottom with the strokes they cross, from left to right.
+
+    They are the best ones through the places of each of the rows `heights`, one for several that are nearly the same.
+    """
     cost = ink.astype(np.float32)
     drift = np.float32(DRIFT)
     down, up = np.empty_like(cost), np.empty_like(cost)
     seams.cheapest(cost, drift, down)
     seams.cheapest(np.ascontiguousarray(cost[::-1]), drift, up)
-    through = down[middle] + up[::-1][middle] - cost[middle]
-    found = []
-    for column in _minima(through, WIDEST_INK * stroke, apart):
-        path = np.empty(len(ink), np.int32)
-        seams.follow(down, drift, middle, column, path)
-        seams.follow(up, drift, len(ink) - 1 - middle, column, path[::-1])
-        found.append((path, float(through[column]) / stroke))
-    return found
+    found: list[tuple[Array, float]] = []
+    for row in heights:
+        through = down[row] + up[::-1][row] - cost[row]
+        for column in _minima(through, WIDEST_INK * stroke, apart):
+            above, below = np.empty(row + 1, np.int32), np.empty(len(ink) - row, np.int32)
+            seams.follow(down, drift, row, column, above)
+            seams.follow(up, drift, len(below) - 1, column, below)
+            path = np.concatenate([above, below[::-1][1:]])
+            if all(np.abs(path - other).mean() >= SAME * apart for other, _ in found):
+                found.append((path, float(through[column]) / stroke))
+    return sorted(found, key=lambda each: float(each[0].mean()))
 
 
 def _minima(values: Array, limit: float, apart: float) -> list[int]:
     """Middles of the lowest places, none above `limit` or nearer to a lower one than `apart`, nor at either end."""
-    columns = np.arange(len(values))
-    taken: list[int] = []
-    free = values <= limit
-    rise = np.diff(values)
     inside = np.flatnonzero(values >= 1)
+    free = values <= limit
     if len(inside):
-        free &= (columns > inside[0] + apart / 2) & (columns < inside[-1] - apart / 2)
-    while free.any():
-        least = values[free].min()
-        runs = np.flatnonzero(free & (values <= least + 0.5))
-        first = runs[0]
-        last = first + int(np.argmax(np.append(np.diff(runs), 2) > 1))
-        taken.append(int((first + last) // 2))
-        free &= (columns < first - apart) | (columns > last + apart)
-    del rise
+        free[: int(inside[0] + apart / 2) + 1] = free[max(0, int(inside[-1] - apart / 2)) :] = False
+    waiting, taken = free.copy(), []
+    while waiting.any():
+        first, last = _plateau(values, int(np.argmin(np.where(waiting, values, np.inf))))
+        if free[first : last + 1].all():
+            taken.append((first + last) // 2)
+            free[max(0, int(first - apart)) : int(last + apart) + 1] = False
+        waiting[first : last + 1] = False
+        waiting &= free
     return sorted(taken)
+
+
+def _plateau(values: Array, at: int) -> tuple[int, int]:
+    """The first and the last column of the run around `at` that is hardly higher, or lower."""
+    low = values <= values[at] + 0.5
+    first = last = at
+    while first > 0 and low[first - 1]:
+        first -= 1
+    while last + 1 < len(values) and low[last + 1]:
+        last += 1
+    return first, last
