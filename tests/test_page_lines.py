@@ -65,10 +65,27 @@ def test_members_go_from_left_to_right() -> None:
     assert np.all(np.diff(components.boxes[line.members, 0]) > 0)
 
 
+def interlaced(gap: int) -> np.ndarray:
+    """Two rows in which every other letter has a tail or is tall, so that these touch where `gap` is small."""
+    upper = [(20 + 40 * n, 20, 20, 40 + 18 * (n % 2)) for n in range(10)]
+    lower = [(25 + 40 * n, 78 + gap - 18 * (n % 2), 20, 40 + 18 * (n % 2)) for n in range(10)]
+    return page(*upper, *lower)
+
+
 def test_close_lines_whose_tails_and_tall_letters_overlap_stay_apart() -> None:
-    upper = [(20 + 40 * n, 20, 20, 40 + 18 * (n % 2)) for n in range(10)]  # tails down to row 78
-    lower = [(25 + 40 * n, 85 - 18 * (n % 2), 20, 40 + 18 * (n % 2)) for n in range(10)]  # up to row 67
+    upper = [(20 + 40 * n, 20, 15, 40 + 18 * (n % 2)) for n in range(10)]
+    lower = [(37 + 40 * n, 85 - 18 * (n % 2), 15, 40 + 18 * (n % 2)) for n in range(10)]
     assert [len(line.members) for line in lines_of(page(*upper, *lower))] == [10, 10]
+
+
+@pytest.mark.parametrize("gap", [4, 10, 17])
+def test_letters_of_two_lines_that_touch_are_cut_apart(gap: int) -> None:
+    components = find_components(interlaced(gap), STROKE)
+    ink = (components.labels > 0).copy()
+    lines = find_lines(components)
+    assert [len(line.members) for line in lines] == [10, 10]
+    assert np.array_equal(components.labels > 0, ink)
+    assert components.boxes[lines[0].members, 3].max() <= components.boxes[lines[1].members, 1].min() + 18
 
 
 def test_wide_gaps_between_letters_do_not_end_a_line() -> None:

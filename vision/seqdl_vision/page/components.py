@@ -50,6 +50,22 @@ class Components:
         boxes = self.boxes[members]
         return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
+    def split(self, n: int, rows: Array, columns: Array) -> int:
+        """Make these pixels of component n, not all it has, a component of their own; its number."""
+        left, top, right, bottom = self.boxes[n]
+        number = len(self)
+        self.labels[rows, columns] = number + 1
+        rest = np.nonzero(self.labels[top:bottom, left:right] == n + 1)
+        self.boxes = np.concatenate([self.boxes, _box(rows, columns)])
+        self.boxes[n] = _box(top + rest[0], left + rest[1])
+        self.areas = np.append(self.areas, len(rows))
+        self.areas[n] = len(rest[0])
+        return number
+
+
+def _box(rows: Array, columns: Array) -> Array:
+    return np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.int32)
+
 
 def find_components(mask: Array, stroke: float) -> Components:
     """The connected components of mask (H, W) bool."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from seqdl_vision.kernels import seams
 from seqdl_vision.page.components import BOTTOM, LEFT, RIGHT, TOP, Array, Components
-from seqdl_vision.page.lines import TextLine
 
 WIDEST_INK = 2.2  # strokes that a cut may cross
 APART = 0.15  # letter heights between two cuts at least
@@ -20,52 +19,54 @@ DRIFT = 0.1  # what a seam's step aside costs, in pixels of ink
 LEAST = 1.5  # squares of the stroke's width: a piece of less ink is none
 
 
-def cut_component(components: Components, n: int, line: TextLine, slant: float) -> tuple[list[int], list[float]]:
+def cut_component(
+    components: Components, n: int, zone: tuple[float, float], height: float, slant: float
+) -> tuple[list[int], list[float]]:
     """The components that n is cut into, from left to right, and the strokes that each cut between them crosses.
 
-    The first piece keeps the number n; `components` is changed.
+    zone: first and last row of the letters of its line; height: that of a letter. The first piece keeps the number n;
+    `components` is changed.
     """
     left, top, right, bottom = components.boxes[n].tolist()
-    zone_top, zone_base = line.zone((left + right) / 2)
+    zone_top, zone_base = zone
     shift = np.round(slant * (np.arange(top, bottom) - zone_base)).astype(int)
     shift -= shift.min()
     ink = np.zeros((bottom - top, right - left + shift.max()), bool)
     rows, columns = np.nonzero(components.labels[top:bottom, left:right] == n + 1)
     ink[rows, columns + shift[rows]] = True
     heights = [int(np.clip(zone_base - share * (zone_base - zone_top), top, bottom - 1)) - top for share in HEIGHTS]
-    found = _seams(ink, heights, components.stroke, APART * line.height)
+    found = _seams(ink, heights, components.stroke, APART * height)
     numbers, crossed = [n], []
     for path, cost in found:
         beyond = columns + shift[rows] >= path[rows]
         here = components.labels[top + rows, left + columns] == numbers[-1] + 1
         if min((beyond & here).sum(), (~beyond & here).sum()) >= LEAST * components.stroke**2:
-            numbers.append(_renumbered(components, top + rows[beyond & here], left + columns[beyond & here]))
+            numbers.append(components.split(numbers[-1], top + rows[beyond & here], left + columns[beyond & here]))
             crossed.append(cost)
-    for number in numbers:
-        _measure(components, number, (left, top, right, bottom))
     return numbers, crossed
 
 
-def _renumbered(components: Components, rows: Array, columns: Array) -> int:
-    """A new component of these pixels, its box still to be measured."""
-    number = len(components)
-    components.labels[rows, columns] = number + 1
-    components.boxes = np.concatenate([components.boxes, components.boxes[:1]])
-    components.areas = np.concatenate([components.areas, [len(rows)]])
-    return number
+def cut_between_lines(components: Components, n: int, first: float, last: float) -> int | None:
+    """Cut component n from side to side, along the seam between rows `first` and `last` that crosses the least ink.
 
-
-def _measure(components: Components, n: int, box: tuple[int, int, int, int]) -> None:
-    """Box and area of component n, which lies inside `box`."""
-    left, top, right, bottom = box
+    The number of the part below; None where there is none.
+    """
+    left, top, right, bottom = components.boxes[n].tolist()
     rows, columns = np.nonzero(components.labels[top:bottom, left:right] == n + 1)
-    components.boxes[n] = (
-        left + columns.min(),
-        top + rows.min(),
-        left + columns.max() + 1,
-        top + rows.max() + 1,
-    )
-    components.areas[n] = len(rows)
+    ink = np.zeros((right - left, bottom - top), np.float32)
+    ink[columns, rows] = 1
+    across, back = np.empty_like(ink), np.empty_like(ink)
+    seams.cheapest(ink, np.float32(DRIFT), across)
+    seams.cheapest(np.ascontiguousarray(ink[::-1]), np.float32(DRIFT), back)
+    middle = len(ink) // 2
+    through = across[middle] + back[::-1][middle] - ink[middle]
+    upper, lower = np.clip(sorted((round(first), round(last))), top, bottom - 1) - top
+    row = int(upper) + int(np.argmin(through[upper : lower + 1]))
+    path = _whole_path(across, back, middle, row)
+    below = rows >= path[columns]
+    if not below.any() or below.all():
+        return None
+    return components.split(n, top + rows[below], left + columns[below])
 
 
 def _seams(ink: Array, heights: list[int], stroke: float, apart: float) -> list[tuple[Array, float]]:
@@ -82,13 +83,18 @@ def _seams(ink: Array, heights: list[int], stroke: float, apart: float) -> list[
     for row in heights:
         through = down[row] + up[::-1][row] - cost[row]
         for column in _minima(through, WIDEST_INK * stroke, apart):
-            above, below = np.empty(row + 1, np.int32), np.empty(len(ink) - row, np.int32)
-            seams.follow(down, drift, row, column, above)
-            seams.follow(up, drift, len(below) - 1, column, below)
-            path = np.concatenate([above, below[::-1][1:]])
+            path = _whole_path(down, up, row, column)
             if all(np.abs(path - other).mean() >= SAME * apart for other, _ in found):
                 found.append((path, float(through[column]) / stroke))
     return sorted(found, key=lambda each: float(each[0].mean()))
+
+
+def _whole_path(down: Array, up: Array, row: int, column: int) -> Array:
+    """(H,) int32: the columns of the best seam through a pixel, by its costs from the top and, upside down, the bottom."""
+    above, below = np.empty(row + 1, np.int32), np.empty(len(down) - row, np.int32)
+    seams.follow(down, np.float32(DRIFT), row, column, above)
+    seams.follow(up, np.float32(DRIFT), len(below) - 1, column, below)
+    return np.concatenate([above, below[::-1][1:]])
 
 
 def _minima(values: Array, limit: float, apart: float) -> list[int]:

@@ -9,15 +9,18 @@ line is, join the nearest.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from seqdl_vision.page.components import BOTTOM, LEFT, RIGHT, TOP, Array, Components, letter_height
+from seqdl_vision.page.cuts import cut_between_lines
 
 SMALL = 0.4  # of a letter's height: a mark lower than this does not place a line
 SHARED = 0.35  # of the lower one's height that two neighbours' boxes share at least
 REACH = 8.0  # letter heights from a letter to the next at most
 ZONE_SHARED = 0.5  # of the lower zone that two chains share if they are one line
+TOWER = 1.5  # letter heights: what is higher may be letters of two lines that touch
 FRAGMENT = 0.75  # letter heights: one or two components smaller than this are no line
 TORN = 0.6  # letter heights from such a part to its letter at most
 STRAY = 1.0  # letter heights from the zone of a line at most for a small mark to belong to it
@@ -39,15 +42,42 @@ class TextLine:
 
 
 def find_lines(components: Components) -> list[TextLine]:
-    """The lines of a page, from top to bottom."""
+    """The lines of a page, from top to bottom. Letters of two lines that touch are cut apart in `components`."""
     height = letter_height(components)
+    _cut_towers(components, height)
     tall = components.heights >= SMALL * height
-    core = np.flatnonzero(tall & (components.heights > 0))
+    return _found(components, np.flatnonzero(tall), np.flatnonzero(~tall), height)
+
+
+def _cut_towers(components: Components, height: float) -> None:
+    """Cut apart what stands in two lines that the lower letters make, or in more."""
+    tower = components.heights > TOWER * height
+    if not tower.any():
+        return
+    usual = np.flatnonzero((components.heights >= SMALL * height) & ~tower)
+    lines = _found(components, usual, usual[:0], height)
+    for n in np.flatnonzero(tower).tolist():
+        for upper, lower in pairwise([line for line in lines if _stands_in(components, n, line)]):
+            x = float(components.centres[n, 0])
+            part = cut_between_lines(components, n, upper.zone(x)[1], lower.zone(x)[0])
+            n = n if part is None else part
+
+
+def _stands_in(components: Components, n: int, line: TextLine) -> bool:
+    """Whether a component shares half of a line's zone, at a place between its letters or next to them."""
+    left, top, right, bottom = components.boxes[n]
+    span, (zone_top, base) = components.union(line.members), line.zone((left + right) / 2)
+    beside = max(span[LEFT] - right, left - span[RIGHT]) <= line.height
+    return bool(beside and min(bottom, base) - max(top, zone_top) >= ZONE_SHARED * (base - zone_top))
+
+
+def _found(components: Components, core: Array, small: Array, height: float) -> list[TextLine]:
+    """The lines that `core` components make; those of `small` are added."""
     chains = _chains(components, core, height)
     slope = _page_slope(components, chains, height)
     lines = _merged([_fitted(components, chain, slope) for chain in chains], components, slope)
     lines = _without_fragments(lines, components, height)
-    _add_small(lines, components, np.flatnonzero(~tall))
+    _add_small(lines, components, small)
     for line in lines:
         line.members.sort(key=lambda n: components.centres[n, 0])
     return sorted(lines, key=lambda line: line.zone(float(np.mean(components.centres[line.members, 0]))))

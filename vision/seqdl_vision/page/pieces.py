@@ -103,7 +103,8 @@ def _cut(components: Components, piece: Piece, line: TextLine, slant: float, cut
     main = piece.members[int(widths.argmax())]
     if main >= len(cut) or not cut[main] or piece.right - piece.left < WIDE * line.height:
         return [piece]
-    numbers, crossed = cut_component(components, main, line, slant)
+    zone = line.zone(float(components.centres[main, 0]))
+    numbers, crossed = cut_component(components, main, zone, line.height, slant)
     parts = _single(components, numbers, line, slant)
     for part, cost in zip(parts[1:], crossed, strict=True):
         part.crossed = cost
