@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqdl import nn
 from seqdl.errors import ModelFileError
 from seqdl.modelfile import save_model
 from seqdl_data.images import ImageSet
@@ -63,6 +64,17 @@ def test_a_model_comes_back_from_its_file(tmp_path: Path) -> None:
     assert again.labels == LABELS
     assert again.temperature == 1.5
     np.testing.assert_allclose(again.probabilities(images(4)), model.probabilities(images(4)), rtol=1e-4)
+
+
+def test_a_loaded_model_reads_by_folded_convolutions(tmp_path: Path) -> None:
+    model = letters()
+    for part in (model.network.stem.norm, model.network.stage2.second.norm):
+        part.running_mean[:], part.running_var[:] = 0.2, 3
+    model.save(tmp_path / "letters.safetensors")
+    loaded, some = Letters.load(tmp_path / "letters.safetensors"), images(5)
+    assert not any(isinstance(part, nn.BatchNorm2d) for _, part in loaded.folded.named_modules())
+    assert loaded.network.state_dict().keys() == model.network.state_dict().keys()
+    np.testing.assert_allclose(loaded.logits(some), model.logits(some), rtol=1e-4, atol=1e-5)
 
 
 def test_probabilities_are_the_softmax_of_tempered_logits() -> None:

@@ -187,7 +187,7 @@ def _window(x: Any, weight: Any, stride: Any, padding: Any, dilation: Any) -> Wi
     sizes = tuple((x[2 + a] + 2 * padding[a] - dilation[a] * (weight[2 + a] - 1) - 1) // stride[a] + 1 for a in (0, 1))
     if min(sizes) < 1:
         raise ValueError(f"conv2d: the kernel {weight[2:]} is larger than the input {x[2:]}")
-    return Window(*weight[2:], stride, padding, dilation, *sizes)
+    return Window(weight[2], weight[3], stride, padding, dilation, *sizes)
 
 
 def _pooled(length: int, size: int, stride: int, padding: int, ceil_mode: bool) -> int:
