@@ -24,7 +24,11 @@ ORDINARY = 1.5  # letter heights: the doubts of a wider segment count more
 FLOOR = 1e-5
 DOT_OVER_OTHERS = 0.15  # how often a dot over a letter belongs to none of i and j
 NO_DOT = 0.5  # how often i and j are left without
-BAR_LONG, BAR_WIDE, BAR_SLIM = 2.5, 2.2, 0.22  # strokes high at least; strokes wide at most, or that share of the height
+BAR_LONG, BAR_WIDE, BAR_SLIM = (
+    2.5,
+    2.2,
+    0.22,
+)  # strokes high at least; strokes wide at most, or that share of the height
 STEM = 0.6  # letter heights that what is under a dot is wide at most
 
 
@@ -65,7 +69,9 @@ class Candidates:
     def with_geometry(self, forms: Forms, metrics: Metrics | None) -> Array:
         """(S, F) chances that take into account dots, and where in the line each segment stands."""
         ij = np.array([c in DOTTED for c in forms.characters], bool)
-        dots = np.where(ij, np.where(self.dotted, 1.0, NO_DOT)[:, None], np.where(self.dotted, DOT_OVER_OTHERS, 1.0)[:, None])
+        dots = np.where(
+            ij, np.where(self.dotted, 1.0, NO_DOT)[:, None], np.where(self.dotted, DOT_OVER_OTHERS, 1.0)[:, None]
+        )
         chances = np.where(self.bar[:, None], forms.as_bars(self.chances), self.chances) * dots
         if metrics is not None:
             chances = chances * np.exp(metrics.evidence(forms, *self.rows(), self.dotted))
@@ -104,13 +110,16 @@ def candidates(
         boxes = np.array([components.union(m) for m in members]).reshape(-1, 4)
         dotted = np.array([_dotted(pieces[run.first : run.last], line) for run in runs], bool)
         inks += [crop(m) for m in members]
-        bar = np.array([_bar(pieces[run.first : run.last], box, components.stroke) for run, box in zip(runs, boxes, strict=True)], bool)
+        bar = np.array(
+            [_bar(pieces[run.first : run.last], box, components.stroke) for run, box in zip(runs, boxes, strict=True)],
+            bool,
+        )
         out.append(Candidates(line, pieces, runs, boxes, dotted, mark, bar, np.empty(0), np.empty(0)))
     probabilities = letters.probabilities(fit_all(inks))
     at = 0
-    for line in out:
-        mine = probabilities[at : at + len(line.segments)]
-        line.chances, line.nothing = forms.chances(mine), mine[:, forms.nothing].sum(axis=1)
+    for each in out:
+        mine = probabilities[at : at + len(each.segments)]
+        each.chances, each.nothing = forms.chances(mine), mine[:, forms.nothing].sum(axis=1)
         at += len(mine)
     return out
 

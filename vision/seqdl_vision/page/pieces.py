@@ -27,9 +27,9 @@ TORN = 0.3  # letter heights between a letter and a part of it that does not tou
 
 @dataclass
 class Piece:
-    """members: component numbers. left, right: columns with the slant undone; box_left, box_right: as they are. crossed: strokes of ink between this
-    piece and the one before, of which it was cut off; None if it was not. mark: a dot, comma or hyphen on its own.
-    dotted: a dot stands over it."""
+    """members: component numbers. left, right: columns with the slant undone; box_left, box_right: as they are.
+    crossed: strokes of ink between this piece and the one before, of which it was cut off; None if it was not.
+    mark: a dot, comma or hyphen on its own. dotted: a dot stands over it."""
 
     members: list[int]
     left: float
@@ -79,7 +79,9 @@ def _is_mark(components: Components, n: int, line: TextLine) -> bool:
 
 def _single(components: Components, members: list[int], line: TextLine, slant: float) -> list[Piece]:
     """A piece for each component."""
-    spans = np.concatenate([upright_spans(components, line, slant, members), components.boxes[members][:, [LEFT, RIGHT]]], axis=1)
+    spans = np.concatenate(
+        [upright_spans(components, line, slant, members), components.boxes[members][:, [LEFT, RIGHT]]], axis=1
+    )
     return [Piece([n], *span) for n, span in zip(members, spans.tolist(), strict=True)]
 
 

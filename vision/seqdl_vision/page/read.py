@@ -13,7 +13,7 @@ from seqdl_vision.page.candidates import Candidates, candidates
 from seqdl_vision.page.components import LEFT, RIGHT, Array, Components, find_components
 from seqdl_vision.page.compose import Found, composed, into_words, spelt
 from seqdl_vision.page.forms import Forms
-from seqdl_vision.page.ink import Ink, find_ink
+from seqdl_vision.page.ink import find_ink
 from seqdl_vision.page.lines import TextLine, find_lines, one_line
 from seqdl_vision.page.pieces import Piece, all_in_one, line_pieces
 from seqdl_vision.page.prior import TextModel
@@ -59,7 +59,10 @@ def read_page(
     if debug is not None:
         debug("9-lines", coloured(components, [line.members for line, _ in laid_out]))
         debug("10-pieces", coloured(components, [p.members for _, pieces in laid_out for p in pieces]))
-        debug("11-characters", coloured(components, [m for line, (path, _) in zip(found, paths, strict=True) for m in line.chosen(path)]))
+        debug(
+            "11-characters",
+            coloured(components, [m for line, (path, _) in zip(found, paths, strict=True) for m in line.chosen(path)]),
+        )
     words = into_words([characters for _, characters in paths], whole=options.psm in (WORD, CHARACTER))
     read = iter(spelt([word for line in words for word in line], forms, options.lm))
     counts = [len(line) for line in words]
@@ -86,8 +89,8 @@ def best_characters(line: Candidates, forms: Forms, stroke: float) -> tuple[list
         path = line.path(forms, chances)
     found = []
     for s in path:
-        box, span = line.boxes[s], np.array(line.span(s)) / line.line.height
-        each = Found(box, *span.tolist(), chances[s], float(line.nothing[s]))
+        box, (left, right) = line.boxes[s], (edge / line.line.height for edge in line.span(s))
+        each = Found(box, left, right, chances[s], float(line.nothing[s]))
         if line.mark[s]:
             base = line.line.zone(float(box[LEFT] + box[RIGHT]) / 2)[1] + (metrics.rise if metrics else 0)
             each.sign = sign(box, line.line, base, stroke)
