@@ -75,4 +75,4 @@ def test_letters_of_strangers(name: str, strangers: ImageSet) -> None:
 def test_digits_of_mnists_test_part(shared_data: Path, tmp_path: Path) -> None:
     fitted = replace(IDX_SETS["mnist"], fitted=True)
     build_idx_set(fitted, [shared_data / "vision/mnist"], tmp_path / "mnist.parquet")
-    assert of(Letters.load("digits"), read_images(tmp_path / "mnist.parquet", "test")[0]).accuracy > 0.996
+    assert of(Letters.load("digits"), read_images(tmp_path / "mnist.parquet", "test")[0]).accuracy > 0.995

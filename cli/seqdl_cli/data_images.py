@@ -23,7 +23,10 @@ From = Annotated[
     ),
 ]
 One = Annotated[Path, typer.Option("--from", metavar="FILE", show_default=False, help="File or folder to read.")]
-More = Annotated[list[Path] | None, typer.Argument(metavar="[FILE...]", hidden=True)]  # what follows --from FILE
+More = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[FILE...]", show_default=False, help="More files, as a shell gives them for --from *.gz."),
+]
 Target = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="Parquet file to write; replaced if it exists.")
 ]
