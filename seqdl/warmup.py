@@ -27,6 +27,8 @@ def warm_up() -> tuple[int, int]:
     image = Tensor(np.zeros((1, 1, 4, 4), np.float32), requires_grad=True)
     nn.GELU()(nn.MaxPool2d(2)(nn.Conv2d(1, 1, 3)(image))).sum().backward()
     nn.BatchNorm2d(1, relu=True)(image, image).sum().backward()
+    wide = Tensor(np.zeros((1, 16, 4, 4), np.float32), requires_grad=True)  # convolved in tiles
+    nn.Conv2d(16, 16, 3, padding=1, relu=True)(wide, wide).sum().backward()
     diagonal = np.tile(np.eye(4), (3, 1))
     for matrices in (1, 500):  # few are swept, many get an index
         Matcher([diagonal] * matrices, [len(diagonal)] * matrices).find(np.zeros(1, np.uint8))
