@@ -330,3 +330,12 @@ def pen_stroke(a: Array, b: Array, radius: float, softness: float, shape: tuple[
             distance = np.linalg.norm(point - share * along)
             out[i, j] = np.clip((radius - distance) / softness + 0.5, 0, 1)
     return out
+
+
+def cheapest_seams(ink: Array, drift: float) -> Array:
+    """The cost of each pixel and of the cheapest way to it from the top, stepping down or down and aside."""
+    out = np.empty(ink.shape)
+    for (i, j), own in np.ndenumerate(ink):
+        ways = [out[i - 1, k] + drift * abs(k - j) for k in (j - 1, j, j + 1) if i and 0 <= k < ink.shape[1]]
+        out[i, j] = own + min(ways, default=0)
+    return out
