@@ -23,52 +23,46 @@ def block_means(photo, out, lo, hi):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def absorbed(photo, paper, weights, step, gain, out, lo, hi):  # type: ignore[no-untyped-def]
-    """out = gain times the share of the paper's light that is missing: 1 - photo / paper, weighted over the channels.
+def absorbed(photo, scales, step, out, lo, hi):  # type: ignore[no-untyped-def]
+    """out = sum over the channels of scale (white - photo), from 0 to 255: the light that is missing from the paper's.
 
-    photo (H, W, C) uint8; paper (G, K, C) float32, the light of blank paper in the middle of each square of `step`
-    pixels of the photo, bilinear between; weights (C,) float32; out (H // f, W // f) uint8, a block's mean.
+    photo (H, W, C) uint8; scales (G, K, C + 1) float32, in the middle of each square of `step` pixels of the photo and
+    linear between: what a pixel of each channel is multiplied by, and in the last place what blank paper comes to;
+    out (H // f, W // f) uint8, of the means of blocks.
     """
     width, channels = photo.shape[1:]
     size = width // out.shape[1]
-    one, half = weights.dtype.type(1), weights.dtype.type(0.5)
-    whole = weights.sum() * gain
-    factors = np.empty((out.shape[1], channels), weights.dtype)
+    kind = scales.dtype.type
+    half, zero, share = kind(0.5), kind(0), kind(1) / kind(size * size)
+    lefts, rights = np.empty(out.shape[1], np.int64), np.empty(out.shape[1], scales.dtype)
+    for x in range(out.shape[1]):
+        lefts[x], rights[x] = _place((kind(x) + half) * kind(size) / kind(step) - half, scales.shape[1])
+    row = np.empty((scales.shape[1] + 1, channels + 1), scales.dtype)
     for y in range(lo, hi):
-        _light_of_row(paper, (weights.dtype.type(y) + half) * (weights.dtype.type(size) / step), size / step, factors)
+        top, down = _place((kind(y) + half) * kind(size) / kind(step) - half, len(scales))
+        under = min(top + 1, len(scales) - 1)
+        for k in range(len(row)):
+            at = min(k, scales.shape[1] - 1)
+            for c in range(channels + 1):
+                row[k, c] = scales[top, at, c] * (1 - down) + scales[under, at, c] * down
         for x in range(out.shape[1]):
-            for c in range(channels):
-                factors[x, c] = gain * weights[c] / (factors[x, c] * weights.dtype.type(size * size))
-        for x in range(out.shape[1]):
-            value = whole + half
+            left, right = lefts[x], rights[x]
+            value = half + row[left, channels] + (row[left + 1, channels] - row[left, channels]) * right
             for c in range(channels):
                 total = 0
                 for i in range(y * size, (y + 1) * size):
                     for j in range(x * size, (x + 1) * size):
                         total += photo[i, j, c]
-                value -= factors[x, c] * weights.dtype.type(total)
-            out[y, x] = np.uint8(min(max(value, half - half), one * 255))
+                value -= (row[left, c] + (row[left + 1, c] - row[left, c]) * right) * kind(total) * share
+            out[y, x] = np.uint8(min(max(value, zero), kind(255)))
 
 
 @kernel
-def _light_of_row(paper, y, step, out):  # type: ignore[no-untyped-def]
-    """out[x, c] = paper (G, K, C) at row y and column (x + 1/2) step, both counted in squares; bilinear."""
-    rows, columns, channels = paper.shape
-    half, zero = out.dtype.type(0.5), out.dtype.type(0)
-    step = out.dtype.type(step)
-    y = min(max(y - half, zero), out.dtype.type(rows - 1))
-    top = min(int(y), max(rows - 2, 0))
-    under = min(top + 1, rows - 1)
-    down = y - out.dtype.type(top)
-    for j in range(len(out)):
-        x = min(max((out.dtype.type(j) + half) * step - half, zero), out.dtype.type(columns - 1))
-        left = min(int(x), max(columns - 2, 0))
-        next_left = min(left + 1, columns - 1)
-        right = x - out.dtype.type(left)
-        for c in range(channels):
-            above = paper[top, left, c] * (1 - right) + paper[top, next_left, c] * right
-            below = paper[under, left, c] * (1 - right) + paper[under, next_left, c] * right
-            out[j, c] = above * (1 - down) + below * down
+def _place(at, count):  # type: ignore[no-untyped-def]
+    """Which of `count` places in a row is before `at`, and how far (0 to 1) it is from there to the next."""
+    at = min(max(at, at * 0), at * 0 + count - 1)
+    before = int(at)
+    return before, at - before
 
 
 @kernel
@@ -88,15 +82,20 @@ def resampled(image, inverse, out, lo, hi):  # type: ignore[no-untyped-def]
             out[y, x] = 0
             if from_x < -half or from_y < -half or from_x > kind(width) - half or from_y > kind(height) - half:
                 continue
-            left, top = int(np.floor(from_x)) - 1, int(np.floor(from_y)) - 1
+            left, top = int(from_x + 1) - 2, int(from_y + 1) - 2  # floor, where int() would round -0.5 up
             _cubic(from_x - kind(left + 1), across)
             _cubic(from_y - kind(top + 1), down)
             value = half
+            inside = left >= 0 and left + 4 <= width
             for i in range(4):
                 row = image[min(max(top + i, 0), height - 1)]
                 total = half - half
-                for j in range(4):
-                    total += across[j] * kind(row[min(max(left + j, 0), width - 1)])
+                if inside:
+                    for j in range(4):
+                        total += across[j] * kind(row[left + j])
+                else:
+                    for j in range(4):
+                        total += across[j] * kind(row[min(max(left + j, 0), width - 1)])
                 value += down[i] * total
             out[y, x] = np.uint8(min(max(value, half - half), kind(255)))
 
@@ -158,38 +157,55 @@ def _add_row(row, sign, sums, squares):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def shorter_runs(mask, out):  # type: ignore[no-untyped-def]
-    """out = length of a pixel's run of ink along its row or along its column, whichever is shorter; 0 on paper.
+def stroke_widths(mask, step, out):  # type: ignore[no-untyped-def]
+    """out[n] += the pixels whose run of ink along the row or along the column, whichever is shorter, is n long.
 
-    mask (H, W) bool; out (H, W) uint16.
+    mask (H, W) bool; of its rows every `step`-th is looked at; out (N,) int64, its last place for all longer runs.
     """
     height, width = mask.shape
-    begun = np.full(width, -1, np.int64)  # the row in which the run of each column began
-    for y in range(height + 1):
-        if y < height:
-            _row_runs(mask[y], out[y])
-        for x in range(width):
-            ink = y < height and mask[y, x]
-            if ink and begun[x] < 0:
-                begun[x] = y
-            elif not ink and begun[x] >= 0:
-                length = min(y - begun[x], 65535)
-                for i in range(begun[x], y):
-                    out[i, x] = min(out[i, x], length)
-                begun[x] = -1
+    longest = len(out) - 1
+    for y in range(step // 2, height, step):
+        begun = -1
+        for x in range(width + 1):
+            ink = x < width and mask[y, x]
+            if ink and begun < 0:
+                begun = x
+            elif not ink and begun >= 0:
+                for i in range(begun, x):
+                    out[_run_down(mask, y, i, min(x - begun, longest))] += 1
+                begun = -1
 
 
 @kernel
-def _row_runs(row, out):  # type: ignore[no-untyped-def]
-    """out (W,) = length of each pixel's run in row (W,) bool, 0 on paper."""
-    begun = -1
-    for x in range(len(row) + 1):
-        ink = x < len(row) and row[x]
-        if ink and begun < 0:
-            begun = x
-        elif not ink:
-            if begun >= 0:
-                out[begun:x] = min(x - begun, 65535)
-                begun = -1
-            if x < len(row):
-                out[x] = 0
+def _run_down(mask, y, x, limit):  # type: ignore[no-untyped-def]
+    """How long the run of ink along the column through a pixel of ink is, `limit` at most."""
+    length = 1
+    above, below = y - 1, y + 1
+    while length < limit and above >= 0 and mask[above, x]:
+        length += 1
+        above -= 1
+    while length < limit and below < len(mask) and mask[below, x]:
+        length += 1
+        below += 1
+    return length
+
+
+@kernel
+def soft_edged(grey, mask, written, reach, full, out, lo, hi):  # type: ignore[no-untyped-def]
+    """out = full[grey] on what is written and within `reach` pixels of it, 0 elsewhere and where other ink was.
+
+    grey (H, W) uint8; mask (H, W) bool: all ink; written (H, W) bool: the part of it that stays, and what was mended,
+    which is 255; full (256,) uint8; out (H, W) uint8.
+    """
+    height, width = grey.shape
+    for y in range(lo, hi):
+        out[y] = 0
+        for i in range(max(y - reach, 0), min(y + reach + 1, height)):
+            for x in range(width):
+                if written[i, x]:
+                    for j in range(max(x - reach, 0), min(x + reach + 1, width)):
+                        if not mask[y, j] or written[y, j]:
+                            out[y, j] = full[grey[y, j]]
+        for x in range(width):
+            if written[y, x] and not mask[y, x]:
+                out[y, x] = 255

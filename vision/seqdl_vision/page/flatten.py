@@ -18,11 +18,10 @@ def flattened(photo: Array, paper: Paper, weights: Array, level: float, view_fac
     was in which the paper was found.
     """
     height, width, _ = photo.shape
+    scales = (weights * (255 / level) / paper.light).astype(np.float32)
+    blank = np.full((*scales.shape[:2], 1), weights.sum() * 255 / level, np.float32)
+    scales = np.concatenate([scales, blank], axis=2)
     out = np.empty((height // factor, width // factor), np.uint8)
-    step, gain = np.float32(paper.step * view_factor), np.float32(255 / level)
-    weights = weights.astype(np.float32)
-    parallel.run(
-        lambda lo, hi: kernels.absorbed(photo, paper.light, weights, step, gain, out, lo, hi),
-        parallel.batch_blocks(len(out)),
-    )
+    step = paper.step * view_factor
+    parallel.run(lambda lo, hi: kernels.absorbed(photo, scales, step, out, lo, hi), parallel.batch_blocks(len(out)))
     return out

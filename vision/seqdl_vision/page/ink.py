@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
+from seqdl import parallel
+from seqdl_vision.kernels import ink as kernels
 from seqdl_vision.page.binarise import binarised
 from seqdl_vision.page.deskew import turned, turning
 from seqdl_vision.page.flatten import flattened
-from seqdl_vision.page.parts import TOUCHING, Parts
+from seqdl_vision.page.parts import Parts
 from seqdl_vision.page.placement import Placement
 from seqdl_vision.page.rules import without_rules
 from seqdl_vision.page.scale import letter_height, reduced, stroke_width, view_factor, working_factor, zoom_factor
@@ -168,9 +169,11 @@ def _written(mask: Array, grey: Array, off: tuple[Array, Array]) -> Array:
 
 def _of_writing(grey: Array, mask: Array, written: Array, level: float, stroke: float) -> Array:
     """grey where there is writing, full ink at 255, with the soft edge of its strokes but not what left the mask."""
-    edge = max(1, round(stroke / 3))
-    near = ndimage.binary_dilation(written, TOUCHING, iterations=edge)
+    reach = max(1, round(stroke / 3))
     full = np.minimum(np.arange(256) * (255 / level), 255).round().astype(np.uint8)
-    soft = np.where(near & ~(mask & ~written), full[grey], np.uint8(0))
-    soft[written & ~mask] = 255  # mended where a rule was
-    return soft
+    out = np.empty_like(grey)
+    parallel.run(
+        lambda lo, hi: kernels.soft_edged(grey, mask, written, reach, full, out, lo, hi),
+        parallel.batch_blocks(len(out)),
+    )
+    return out

@@ -18,6 +18,8 @@ AS_BRIGHT = 0.7  # of the paper's light in every channel: paper too
 SHADOW = 0.4  # of the paper's light, if it is as much in every channel: paper in a shadow
 SAME_COLOUR = 1.2
 SHADED = 0.93  # of a tile's light: what is less within it is a shadow
+COARSEST = 4  # pixels of the view: the edges of shadows are followed at this step
+LEAST_SHADOW = 1e-3  # of the picture
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,14 @@ def shaded(paper: Paper, view: Array, widest: float) -> Paper:
     What is darker than paper and wider than `widest` pixels of the view, more than any stroke, is a shadow: a closing
     fills the strokes alone. Without such shadows the paper as it was.
     """
-    step = max(1, int(widest / 6))
+    step = min(max(1, int(widest / 6)), COARSEST)
     height, width, channels = (view.shape[0] // step, view.shape[1] // step, view.shape[2])
     small = view[: height * step, : width * step].reshape(height, step, width, step, channels).mean(axis=(1, 3))
     size = 2 * int(widest / step / 2) + 1
     filled = np.maximum(ndimage.grey_closing(small, size=(size, size, 1), mode="nearest"), np.float32(DARKEST))
     light = paper.light_at(filled.shape, step)
     shadow = paper.inside(filled.shape, step) & (filled < SHADED * light).all(axis=2)
-    if not shadow.any():
+    if shadow.mean() < LEAST_SHADOW:
         return paper
     return Paper(np.where(shadow[..., None], filled, light), step, paper.here, paper.tile)
 

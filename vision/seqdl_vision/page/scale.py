@@ -15,6 +15,8 @@ Array = np.ndarray
 VIEW_PIXELS = 1_000_000  # enough to measure a page by; its letters are read at `working_factor`
 LETTER = 50  # the classifier's letters are 24 pixels high; more than twice that tells it nothing
 SMALL_LETTER = 25  # lower letters are read twice as large
+ROWS = 1000  # are enough to measure strokes by
+LONGEST = 1000  # pixels: wider strokes count as so wide
 ZOOM_PIXELS = 3_000_000  # of a page at most
 LETTER_INK = 4.0  # stroke widths, squared: the smallest letter holds more
 LETTER_HEIGHT = 2.5  # stroke widths: and is higher
@@ -63,13 +65,12 @@ def stroke_width(mask: Array) -> float:
     """Typical width of the strokes of a mask, in pixels; 0 without ink.
 
     Each pixel of ink is in a run along its row and in one along its column: the median of the shorter ones, each
-    weighing its inverse, so that a line weighs by its length, however thick.
+    weighing its inverse, so that a line weighs by its length, however thick. Of a large picture some rows are enough.
     """
-    widths = np.empty(mask.shape, np.uint16)
-    kernels.shorter_runs(mask, widths)
-    counts = np.bincount(widths[mask])
-    values = np.arange(len(counts))
-    return weighted_median(values[1:], counts[1:] / values[1:])
+    counts = np.zeros(min(max(mask.shape), LONGEST) + 1, np.int64)
+    kernels.stroke_widths(mask, 1 + len(mask) // ROWS, counts)
+    widths = np.arange(1, len(counts))
+    return weighted_median(widths, counts[1:] / widths)
 
 
 def runs(mask: Array) -> tuple[Array, Array]:

@@ -34,10 +34,12 @@ def written_parts(parts: Parts, grey: Array, on_paper: Array, letter: float, str
 
 def outline(mask: Array) -> tuple[Array, Array]:
     """Rows and columns of the pixels of a mask that have paper above, below, left or right of them."""
-    inner = np.zeros_like(mask)
-    inner[1:-1, 1:-1] = mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
-    rows, columns = np.nonzero(mask & ~inner)
-    return rows, columns
+    rows, columns = np.nonzero(mask)
+    inner = (rows > 0) & (rows < mask.shape[0] - 1) & (columns > 0) & (columns < mask.shape[1] - 1)
+    flat, place, width = mask.ravel(), rows * mask.shape[1] + columns, mask.shape[1]
+    for step in (-width, width, -1, 1):
+        inner &= flat.take(place + step, mode="clip")
+    return rows[~inner], columns[~inner]
 
 
 def _along_edge(parts: Parts) -> Array:

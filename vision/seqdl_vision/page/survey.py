@@ -23,11 +23,11 @@ LARGE, LARGE_STROKE = 0.2, 9  # but where a letter is this share of the longer s
 FAINT = 0.06  # ink takes away at least this share of the paper's light
 NOISES = 6.0  # and this many times the paper's own unevenness
 SURE = 10.0  # times: but full ink is darker than any chance
-LIGHTEST, LIGHTEST_DEVIATIONS = 0.001, 3.0  # the thousandth of the paper that is lightest lies so far out
+LIGHTEST, LIGHTEST_DEVIATIONS = 0.01, 2.33  # the hundredth of the paper that is lightest lies so far out
 STEADY = 1e-3  # no camera sees paper more evenly than this
 CORE = 0.8  # full ink is this quantile of what is darker than that
 WIDE = 4.0  # stroke widths: what is wider is a shadow
-WIDE_LETTER = 0.6  # letter heights: and wider than this
+WIDE_LETTER = 1.2  # letter heights: and wider than this, for small letters hold little paper
 WINDOW = 1 / 20  # of the picture's longer side: Sauvola's window before the letters' size is known
 
 
