@@ -131,7 +131,9 @@ def compare(letters: Letters, annotated: Path | None) -> str:
         if annotated:
             annotate(pixels, page, annotated / f"{photo.path.stem}.png")
     rows.insert(len(ours), summary(ours, theirs))
-    return table(["picture", "characters right, seqdl", "Tesseract 5, its best mode", "word boundaries", "seconds"], rows)
+    return table(
+        ["picture", "characters right, seqdl", "Tesseract 5, its best mode", "word boundaries", "seconds"], rows
+    )
 
 
 def annotate(pixels: Array, page: object, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from seqdl_vision.page.components import find_components, letter_height, weighted_median
 from seqdl_vision.page.lines import TextLine, find_lines, one_line
 from seqdl_vision.page.slant import find_slant, upright_spans

@@ -91,7 +91,9 @@ def _text(forms: Forms, picks: Array) -> str:
     return "".join(forms.characters[k] for k in picks)
 
 
-def composed(words: Iterator[Spelt], counts: list[int], forms: Forms, place: Place, least: float, unknown: str) -> tuple[Line, ...]:
+def composed(
+    words: Iterator[Spelt], counts: list[int], forms: Forms, place: Place, least: float, unknown: str
+) -> tuple[Line, ...]:
     """The lines of counts[n] words each; characters less sure than `least` are written as `unknown`."""
     return tuple(Line(tuple(_word(next(words), forms, place, least, unknown) for _ in range(n))) for n in counts)
 

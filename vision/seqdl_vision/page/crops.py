@@ -20,7 +20,10 @@ class Cropper:
         """(h, w) uint8: the ink of these components, white on black, nothing of their neighbours."""
         left, top, right, bottom = self.components.union(members)
         height, width = self.grey.shape
-        window = np.s_[max(0, top - self.edge) : min(height, bottom + self.edge), max(0, left - self.edge) : min(width, right + self.edge)]
+        window = np.s_[
+            max(0, top - self.edge) : min(height, bottom + self.edge),
+            max(0, left - self.edge) : min(width, right + self.edge),
+        ]
         self.wanted[np.array(members) + 1] = True
         labels = self.components.labels[window]
         mine = self.wanted[labels]
