@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Score:
-    """characters: 1 - character error rate, 0 at the least; boundaries of the reference, `found` and `said` by us."""
+    """characters: 1 - character error rate, 0 at the least. boundaries of the reference, `found` and `said` here."""
 
     characters: float
     boundaries: int

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import naive
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
 from seqdl_vision.kernels import seams
 from seqdl_vision.page.components import Components, find_components
 from seqdl_vision.page.crops import Cropper
 from seqdl_vision.page.cuts import cut_component
 from seqdl_vision.page.lattice import Segment, best_path, segments
 from seqdl_vision.page.lines import TextLine, find_lines
-from seqdl_vision.page.pieces import Piece, all_in_one, line_pieces
+from seqdl_vision.page.pieces import Piece, line_pieces, merged
 
 STROKE = 6.0
 LINE = TextLine([], 0.0, 20.0, 70.0, 50.0)
@@ -96,7 +97,7 @@ def test_a_full_stop_is_a_mark_of_its_own() -> None:
 
 
 def test_one_character_takes_all_pieces() -> None:
-    (piece,) = all_in_one(pieces_of(drawn(20, 100, dots=((160, 63),))))
+    piece = merged(pieces_of(drawn(20, 100, dots=((160, 63),))))
     assert len(piece.members) >= 3
     assert not piece.mark
 
@@ -105,18 +106,28 @@ def runs(*crossed: float | None, step: float = 30, width: float = 28) -> list[Pi
     return [Piece([n], *((n * step, n * step + width) * 2), c) for n, c in enumerate(crossed)]
 
 
+def all_segments(pieces: list[Piece]) -> list[Segment]:
+    return segments(pieces, LINE, np.full(len(pieces), -np.inf))
+
+
+def test_pieces_that_are_better_apart_are_not_joined() -> None:
+    known = np.array([-0.1, -0.2, -5.0])
+    assert {(s.first, s.last) for s in segments(runs(None, None, None), LINE, known)} >= {(1, 3), (0, 3)}
+    assert (0, 2) not in {(s.first, s.last) for s in segments(runs(None, None, None), LINE, known)}
+
+
 def test_pieces_of_one_component_join_freely_and_cost_where_they_are_cut() -> None:
-    found = {(s.first, s.last): s.cost for s in segments(runs(None, 1.0), LINE)}
+    found = {(s.first, s.last): s.cost for s in all_segments(runs(None, 1.0))}
     assert found[0, 2] == 0
     assert found[0, 1] > 0 == found[1, 2]
 
 
 def test_what_is_far_apart_is_not_joined() -> None:
-    assert [(s.first, s.last) for s in segments(runs(None, None, step=60), LINE)] == [(0, 1), (1, 2)]
+    assert [(s.first, s.last) for s in all_segments(runs(None, None, step=60))] == [(0, 1), (1, 2)]
 
 
 def test_a_wide_piece_is_a_segment_all_the_same() -> None:
-    assert [(s.first, s.last) for s in segments(runs(None, 1.0, width=150, step=150), LINE)] == [(0, 1), (1, 2)]
+    assert [(s.first, s.last) for s in all_segments(runs(None, 1.0, width=150, step=150))] == [(0, 1), (1, 2)]
 
 
 def test_the_best_path_is_that_of_all_paths() -> None:
@@ -128,7 +139,7 @@ def test_the_best_path_is_that_of_all_paths() -> None:
 
         def cost(cuts: tuple[int, ...], own: dict[tuple[int, int], float] = own) -> float:
             ends = (0, *cuts, 6)
-            return sum(own.get(pair, np.inf) for pair in zip(ends, ends[1:], strict=False))
+            return sum(own.get(pair, np.inf) for pair in pairwise(ends))
 
         best = min(cost(cuts) for n in range(6) for cuts in combinations(range(1, 6), n))
         path = [found[s] for s in best_path(6, found, scores)]

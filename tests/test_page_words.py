@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from seqdl_vision.page.forms import LOOKALIKES, Forms
 from seqdl_vision.page.lines import TextLine
 from seqdl_vision.page.metrics import Metrics, measure
@@ -28,7 +29,9 @@ def normal(mean: float, spread: float, count: int, seed: int = 0) -> np.ndarray:
     ("inside", "between"),
     [((0.1, 0.08), (0.8, 0.2)), ((0.25, 0.1), (1.3, 0.2)), ((1.0, 0.2), (3.0, 0.5)), ((-0.05, 0.1), (0.6, 0.1))],
 )
-def test_gaps_between_words_are_told_from_those_inside(inside: tuple[float, float], between: tuple[float, float]) -> None:
+def test_gaps_between_words_are_told_from_those_inside(
+    inside: tuple[float, float], between: tuple[float, float]
+) -> None:
     narrow, wide = normal(*inside, 40), normal(*between, 9, 1)
     assert narrow.max() < word_gap(np.concatenate([narrow, wide])) < wide.min()
 

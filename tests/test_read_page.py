@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
 from seqdl_data.glyphs import fit_all
 from seqdl_data.pictures import open_picture
 from seqdl_vision.letters import Letters, model_path
@@ -17,7 +18,7 @@ from seqdl_vision.page.read import ReadOptions, read_page
 from seqdl_vision.page.result import Page
 
 sys.path.append(str(Path(__file__).parent.parent / "bench"))
-from photo_score import score  # noqa: E402
+from photo_score import score
 
 HEIGHT, PEN = 60, 7
 SHAPES = {  # strokes in a box one letter high: x from 0, y from 0 (top) to 1 (base)

@@ -6,60 +6,45 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqdl_data.glyphs import fit_all
-from seqdl_vision.letters import Letters
 from seqdl_vision.page.components import BOTTOM, LEFT, RIGHT, TOP, Array, Components
-from seqdl_vision.page.crops import Cropper
-from seqdl_vision.page.forms import DOTTED, Forms
+from seqdl_vision.page.forms import Forms
+from seqdl_vision.page.judge import Judge, nats
 from seqdl_vision.page.lattice import Segment, best_path, segments
 from seqdl_vision.page.lines import TextLine
 from seqdl_vision.page.metrics import Metrics, measure
 from seqdl_vision.page.pieces import Piece
 
-# What a segment counts for. Found by search on lines put together from the letters of UNIPEN writers.
 MARK = -2.0  # nats of a mark on its own
-RELATIVE = 0.65  # how far a character is judged beside the other characters, not by how well it stands in the line
-NOTHING = 4.0  # nats for what is surely no character, beside its small chance to be one
-ORDINARY = 1.5  # letter heights: the doubts of a wider segment count more
-FLOOR = 1e-5
-DOT_OVER_OTHERS = 0.15  # how often a dot over a letter belongs to none of i and j
-NO_DOT = 0.5  # how often i and j are left without
-BAR_LONG, BAR_WIDE, BAR_SLIM = (
-    2.5,
-    2.2,
-    0.22,
-)  # strokes high at least; strokes wide at most, or that share of the height
 STEM = 0.6  # letter heights that what is under a dot is wide at most
+BAR_HIGH, BAR_WIDE = 2.5, 2.2  # strokes that an upright stroke is high at least, and wide at most, or
+BAR_SLIM = 0.22  # of its height
 
 
 @dataclass
 class Candidates:
-    """Of one line: its pieces, the segments (S) they may be joined to, boxes (S, 4) of those on the page.
+    """Of one line: its pieces, the segments (S) they may be joined to, the components and boxes (S, 4) of each.
 
-    dotted, mark, bar (S,) bool: with a dot over it; a mark on its own; no more than an upright stroke.
-
-    chances (S, F): probabilities of forms by the model alone, and nothing (S,) that of no character.
+    spans (S, 2): their columns with the slant undone. dotted, mark, bar (S,) bool: with a dot over it; a mark on its
+    own; no more than an upright stroke. chances (S, F): of forms by the shape alone, and nothing (S,) that of no
+    character.
     """
 
     line: TextLine
     pieces: list[Piece]
     segments: list[Segment]
+    members: list[list[int]]
     boxes: Array
+    spans: Array
     dotted: Array
     mark: Array
     bar: Array
     chances: Array
     nothing: Array
 
-    def chosen(self, path: list[int]) -> list[list[int]]:
-        """The components of each segment of a path."""
-        runs = [self.segments[s] for s in path]
-        return [[n for piece in self.pieces[run.first : run.last] for n in piece.members] for run in runs]
-
-    def span(self, s: int) -> tuple[float, float]:
-        """First and last column of a segment with the slant undone."""
-        pieces = self.pieces[self.segments[s].first : self.segments[s].last]
-        return min(piece.left for piece in pieces), max(piece.right for piece in pieces)
+    @property
+    def widths(self) -> Array:
+        """(S,) in letter heights."""
+        return np.asarray(self.spans[:, 1] - self.spans[:, 0]) / self.line.height
 
     def rows(self) -> tuple[Array, Array]:
         """(S,) tops and bottoms in rows from the line's base."""
@@ -68,23 +53,14 @@ class Candidates:
 
     def with_geometry(self, forms: Forms, metrics: Metrics | None) -> Array:
         """(S, F) chances that take into account dots, and where in the line each segment stands."""
-        ij = np.array([c in DOTTED for c in forms.characters], bool)
-        dots = np.where(
-            ij, np.where(self.dotted, 1.0, NO_DOT)[:, None], np.where(self.dotted, DOT_OVER_OTHERS, 1.0)[:, None]
-        )
-        chances = np.where(self.bar[:, None], forms.as_bars(self.chances), self.chances) * dots
+        chances = np.where(self.bar[:, None], forms.as_bars(self.chances), self.chances) * forms.dots(self.dotted)
         if metrics is not None:
             chances = chances * np.exp(metrics.evidence(forms, *self.rows(), self.dotted))
         return chances
 
     def path(self, forms: Forms, chances: Array) -> list[int]:
         """The segments that divide the line best, by chances (S, F)."""
-        folded = forms.without_case(chances)  # a letter and a digit of one shape are told apart later, by the word
-        best = sum(folded[:, kind].max(axis=1, initial=0) for kind in (forms.digit, ~forms.digit))
-        total = chances.sum(axis=1) + self.nothing
-        nats = np.log(np.maximum(best, FLOOR)) - RELATIVE * np.log(np.maximum(total, FLOOR))
-        widths = np.array([np.subtract(*self.span(s)[::-1]) for s in range(len(self.segments))]) / self.line.height
-        scores = nats * np.maximum(1, widths / ORDINARY) ** 2 - NOTHING * self.nothing
+        scores = nats(forms, chances, self.nothing, self.widths)
         return best_path(len(self.pieces), self.segments, np.where(self.mark, MARK, scores))
 
     def metrics(self, forms: Forms, chances: Array, path: list[int]) -> Metrics | None:
@@ -97,41 +73,36 @@ class Candidates:
         return measure(forms, chances[path].argmax(axis=1), sure, tops, bottoms)
 
 
-def candidates(
-    components: Components, grey: Array, laid_out: list[tuple[TextLine, list[Piece]]], letters: Letters, forms: Forms
-) -> list[Candidates]:
-    """The candidates of each line, all judged by the model in one batch."""
-    crop = Cropper(components, grey)
-    out, inks = [], []
-    for line, pieces in laid_out:
-        runs = segments(pieces, line)
-        members = [[n for piece in pieces[run.first : run.last] for n in piece.members] for run in runs]
-        mark = np.array([pieces[run.first].mark for run in runs], bool)
-        boxes = np.array([components.union(m) for m in members]).reshape(-1, 4)
-        dotted = np.array([_dotted(pieces[run.first : run.last], line) for run in runs], bool)
-        inks += [crop(m) for m in members]
-        bar = np.array(
-            [_bar(pieces[run.first : run.last], box, components.stroke) for run, box in zip(runs, boxes, strict=True)],
-            bool,
-        )
-        out.append(Candidates(line, pieces, runs, boxes, dotted, mark, bar, np.empty(0), np.empty(0)))
-    probabilities = letters.probabilities(fit_all(inks))
+def candidates(components: Components, line: TextLine, pieces: list[Piece], known: Array) -> Candidates:
+    """The candidates of a line, still to be judged.
+
+    known (P,): nats of each piece on its own where these are known, else -inf. A segment that costs more than its
+    pieces do apart is left out.
+    """
+    runs = segments(pieces, line, known)
+    parts = [pieces[run.first : run.last] for run in runs]
+    members = [[n for piece in part for n in piece.members] for part in parts]
+    boxes = np.array([components.union(each) for each in members]).reshape(-1, 4)
+    spans = [(min(piece.left for piece in part), max(piece.right for piece in part)) for part in parts]
+    widths, heights = np.diff(np.array(spans).reshape(-1, 2))[:, 0], boxes[:, BOTTOM] - boxes[:, TOP]
+    dot = np.array([any(piece.dotted for piece in part) for part in parts], bool)
+    return Candidates(
+        line, pieces, runs, members, boxes, np.array(spans).reshape(-1, 2),
+        dotted=dot & (widths <= STEM * line.height),
+        mark=np.array([part[0].mark for part in parts], bool),
+        bar=(heights > BAR_HIGH * components.stroke)
+        & (widths <= np.maximum(BAR_WIDE * components.stroke, BAR_SLIM * heights)),
+        chances=np.empty(0), nothing=np.empty(0),
+    )  # fmt: skip
+
+
+def judged(lines: list[Candidates], judge: Judge) -> list[Candidates]:
+    """Ask about all segments of a page at once; marks on their own are not asked about."""
+    chances, nothing = judge([m for line in lines for m, mark in zip(line.members, line.mark, strict=True) if not mark])
     at = 0
-    for each in out:
-        mine = probabilities[at : at + len(each.segments)]
-        each.chances, each.nothing = forms.chances(mine), mine[:, forms.nothing].sum(axis=1)
-        at += len(mine)
-    return out
-
-
-def _dotted(pieces: list[Piece], line: TextLine) -> bool:
-    """Whether these pieces are a narrow letter with a dot over it."""
-    width = max(piece.right for piece in pieces) - min(piece.left for piece in pieces)
-    return width <= STEM * line.height and any(piece.dotted for piece in pieces)
-
-
-def _bar(pieces: list[Piece], box: Array, stroke: float) -> bool:
-    """Whether these pieces are one upright stroke."""
-    width = max(piece.right for piece in pieces) - min(piece.left for piece in pieces)
-    height = float(box[BOTTOM] - box[TOP])
-    return height > BAR_LONG * stroke and width <= max(BAR_WIDE * stroke, BAR_SLIM * height)
+    for line in lines:
+        asked = np.flatnonzero(~line.mark)
+        line.chances, line.nothing = np.zeros((len(line.mark), chances.shape[1]), np.float32), np.ones(len(line.mark))
+        line.chances[asked], line.nothing[asked] = chances[at : at + len(asked)], nothing[at : at + len(asked)]
+        at += len(asked)
+    return lines

@@ -90,7 +90,7 @@ def _seams(ink: Array, heights: list[int], stroke: float, apart: float) -> list[
 
 
 def _whole_path(down: Array, up: Array, row: int, column: int) -> Array:
-    """(H,) int32: the columns of the best seam through a pixel, by its costs from the top and from the bottom."""
+    """(H,) int32: the columns of the best seam through a pixel; `up` are the costs from the bottom, upside down."""
     above, below = np.empty(row + 1, np.int32), np.empty(len(down) - row, np.int32)
     seams.follow(down, np.float32(DRIFT), row, column, above)
     seams.follow(up, np.float32(DRIFT), len(below) - 1, column, below)

@@ -11,19 +11,12 @@ from seqdl_vision.page.components import Array
 SMALL_LETTERS = frozenset("acemnorsuvwxz")  # from the baseline to the height of an x
 TAILS = frozenset("gpqyj")  # below the baseline
 DOTTED = frozenset("ij")
+DOT_OVER_OTHERS = 0.15  # how often a dot over a letter belongs to none of i and j
+NO_DOT = 0.5  # how often i and j are left without
 BARS = {"l": 0.3, "I": 0.2, "i": 0.4, "1": 0.1}  # what an upright stroke is, how often; i mostly with a dot
 # Letters and digits of one shape, and how much of what a model gives to one is the other's as well: it learnt both from
 # pictures of other hands, whose pens and sizes say more to it than the shape does. The word tells them apart.
-LOOKALIKES = (
-    ("o", "0", 0.4),
-    ("l", "1", 0.3),
-    ("z", "2", 0.15),
-    ("g", "9", 0.15),
-    ("q", "9", 0.1),
-    ("s", "5", 0.1),
-    ("i", "1", 0.1),
-    ("b", "6", 0.05),
-)
+LOOKALIKES = {"o0": 0.4, "l1": 0.3, "z2": 0.15, "g9": 0.15, "q9": 0.1, "s5": 0.1, "i1": 0.1, "b6": 0.05}
 TAIL = 0.4  # of a capital's height, how far tails go down
 HALF_HIGH = frozenset("t")  # between a small letter and a capital
 
@@ -52,7 +45,8 @@ class Forms:
     def _lookalikes(self, index: dict[str, int]) -> Array:
         """(F, F): what share of the chances of a form (rows) goes to each."""
         shares = np.eye(len(self), dtype=np.float32)
-        for letter, digit, share in LOOKALIKES:
+        for pair, share in LOOKALIKES.items():
+            letter, digit = pair[0], pair[1]
             cases = [index[c] for c in (letter, letter.upper()) if c in index]
             if cases and digit in index:
                 shares[cases, index[digit]] += share
@@ -74,10 +68,15 @@ class Forms:
         return out
 
     def as_bars(self, chances: Array) -> Array:
-        """(N, F): chances of upright strokes, which look all the same: shared out among what they may be."""
+        """(N, F): chances of upright strokes, which look alike whatever is meant, shared out among what they may be."""
         shares = np.array([BARS.get(c, 0) for c in self.characters], chances.dtype)
         bars = np.array([c.lower() in BARS or c in BARS for c in self.characters], bool)
         return np.where(bars, shares * chances[:, bars].sum(axis=1, keepdims=True), chances)
+
+    def dots(self, dotted: Array) -> Array:
+        """(N, F): how likely it is of each form to have a dot over it, or none, as dotted (N,) bool says."""
+        own = np.array([c in DOTTED for c in self.characters], bool)
+        return np.where(dotted[:, None], np.where(own, 1, DOT_OVER_OTHERS), np.where(own, NO_DOT, 1)).astype(np.float32)
 
     def heights(self, small: float, capital: float, dotted: bool) -> tuple[Array, Array]:
         """(F,) tops above and bottoms below the baseline, given the height of small letters and of capitals."""

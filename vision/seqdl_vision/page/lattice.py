@@ -17,7 +17,6 @@ JOIN = 0.6  # nats that joining two parts that do not touch costs, and for each 
 JOIN_GAP = 12.0
 JOIN_OVER = 0.2  # where their boxes share columns
 CUT = 0.2  # nats for each stroke that a cut crosses
-FLOOR = 1e-6
 
 
 @dataclass
@@ -29,8 +28,12 @@ class Segment:
     cost: float
 
 
-def segments(pieces: list[Piece], line: TextLine) -> list[Segment]:
-    """All runs of pieces that may be a character, with what they cost by their geometry alone, in nats."""
+def segments(pieces: list[Piece], line: TextLine, known: Array) -> list[Segment]:
+    """All runs of pieces that may be a character, with what they cost by their geometry alone, in nats.
+
+    known (P,): nats of each piece on its own, at most 0, or -inf where that is not known. Runs that cost more than
+    their pieces do apart are left out: no best path goes through them.
+    """
     found = []
     for first in range(len(pieces)):
         cost, right = 0.0, pieces[first].right
@@ -43,7 +46,8 @@ def segments(pieces: list[Piece], line: TextLine) -> list[Segment]:
                     break
                 cost += joint
             crossed = pieces[last].crossed if last < len(pieces) else None
-            found.append(Segment(first, last, cost + CUT * (crossed or 0)))
+            if last - first == 1 or cost < -known[first:last].sum():
+                found.append(Segment(first, last, cost + CUT * (crossed or 0)))
     return found
 
 

@@ -27,9 +27,12 @@ TORN = 0.3  # letter heights between a letter and a part of it that does not tou
 
 @dataclass
 class Piece:
-    """members: component numbers. left, right: columns with the slant undone; box_left, box_right: as they are.
-    crossed: strokes of ink between this piece and the one before, of which it was cut off; None if it was not.
-    mark: a dot, comma or hyphen on its own. dotted: a dot stands over it."""
+    """A part of a line.
+
+    members: component numbers. left, right: its columns with the slant undone; box_left, box_right: as they are.
+    crossed: strokes of ink between this piece and the one before, of which it was cut off; None if it was not. mark: a
+    dot, comma or hyphen on its own. dotted: a dot stands over it.
+    """
 
     members: list[int]
     left: float
@@ -142,9 +145,10 @@ def _home(components: Components, mark: Piece, pieces: list[Piece], line: TextLi
     return best
 
 
-def all_in_one(pieces: list[Piece]) -> list[Piece]:
-    """The pieces as one."""
-    for other in pieces[1:]:
-        pieces[0].absorb(other)
-    pieces[0].mark = False
-    return pieces[:1]
+def merged(pieces: list[Piece]) -> Piece:
+    """All pieces as one, which is a character."""
+    first, *others = pieces
+    for other in others:
+        first.absorb(other)
+    first.mark = False
+    return first

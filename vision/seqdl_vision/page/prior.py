@@ -1,8 +1,7 @@
 """A model of text as a prior over words: of the spellings that the pictures allow, the one that reads best.
 
 The likeliest spellings of each word, by the pictures alone, are scored by the model after the word before, all of a
-page in one text; their nats are added with a weight, as a model of other texts knows less of these words than of its
-own.
+page in one text. Their nats count with a weight, as a model of other texts knows less of these words than of its own.
 """
 
 from __future__ import annotations

@@ -6,23 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from string import ascii_lowercase, digits
 
-import numpy as np
-
 from seqdl_vision.letters import Letters
-from seqdl_vision.page.candidates import Candidates, candidates
-from seqdl_vision.page.components import LEFT, RIGHT, Array, Components, find_components
+from seqdl_vision.page.candidates import Candidates
+from seqdl_vision.page.components import LEFT, RIGHT, Array, find_components
 from seqdl_vision.page.compose import Found, composed, into_words, spelt
 from seqdl_vision.page.forms import Forms
 from seqdl_vision.page.ink import find_ink
-from seqdl_vision.page.lines import TextLine, find_lines, one_line
-from seqdl_vision.page.pieces import Piece, all_in_one, line_pieces
+from seqdl_vision.page.judge import Judge
+from seqdl_vision.page.layout import CHARACTER, PAGE, WORD, all_in_one, lay_out
 from seqdl_vision.page.prior import TextModel
 from seqdl_vision.page.punctuation import sign
 from seqdl_vision.page.result import Page
-from seqdl_vision.page.slant import find_slant
+from seqdl_vision.page.steps import show_reading
 
 Debug = Callable[[str, Array], None]
-PAGE, BLOCK, LINE, WORD, CHARACTER = 3, 6, 7, 8, 10
 
 
 @dataclass(frozen=True)
@@ -51,32 +48,20 @@ def read_page(
     """
     options = options or ReadOptions()
     ink = find_ink(photo, debug=debug)
+    if not ink.mask.any():
+        return Page((), photo.shape[1], photo.shape[0], ink.notes)
     forms = Forms(letters.labels, options.symbols)
     components = find_components(ink.mask, ink.stroke)
-    laid_out = lay_out(components, options.psm)
-    found = candidates(components, ink.grey, laid_out, letters, forms)
+    judge = Judge(components, ink.grey, letters, forms)
+    found = all_in_one(components, judge) if options.psm == CHARACTER else lay_out(components, judge, options.psm)
     paths = [best_characters(line, forms, components.stroke) for line in found]
     if debug is not None:
-        debug("9-lines", coloured(components, [line.members for line, _ in laid_out]))
-        debug("10-pieces", coloured(components, [p.members for _, pieces in laid_out for p in pieces]))
-        debug(
-            "11-characters",
-            coloured(components, [m for line, (path, _) in zip(found, paths, strict=True) for m in line.chosen(path)]),
-        )
+        show_reading(debug, components, found, [path for path, _ in paths])
     words = into_words([characters for _, characters in paths], whole=options.psm in (WORD, CHARACTER))
     read = iter(spelt([word for line in words for word in line], forms, options.lm))
     counts = [len(line) for line in words]
     lines = composed(read, counts, forms, ink.to_photo, options.min_confidence, options.unknown)
     return Page(lines, photo.shape[1], photo.shape[0], ink.notes)
-
-
-def lay_out(components: Components, psm: int) -> list[tuple[TextLine, list[Piece]]]:
-    """The lines of a page, and the pieces each is made of."""
-    lines = find_lines(components) if psm in (PAGE, BLOCK) else one_line(components)
-    slant = find_slant(components, lines)
-    cut = np.full(len(components), psm != CHARACTER)
-    laid_out = [(line, line_pieces(components, line, slant, cut)) for line in lines]
-    return [(line, all_in_one(pieces)) for line, pieces in laid_out] if psm == CHARACTER else laid_out
 
 
 def best_characters(line: Candidates, forms: Forms, stroke: float) -> tuple[list[int], list[Found]]:
@@ -89,23 +74,11 @@ def best_characters(line: Candidates, forms: Forms, stroke: float) -> tuple[list
         path = line.path(forms, chances)
     found = []
     for s in path:
-        box, (left, right) = line.boxes[s], (edge / line.line.height for edge in line.span(s))
-        each = Found(box, left, right, chances[s], float(line.nothing[s]))
+        box, span = line.boxes[s], line.spans[s] / line.line.height
+        each = Found(box, float(span[0]), float(span[1]), chances[s], float(line.nothing[s]))
         if line.mark[s]:
             base = line.line.zone(float(box[LEFT] + box[RIGHT]) / 2)[1] + (metrics.rise if metrics else 0)
             each.sign = sign(box, line.line, base, stroke)
         if each.sign or not line.mark[s]:
             found.append(each)
     return path, found
-
-
-def coloured(components: Components, groups: list[list[int]]) -> Array:
-    """(H, W, 3) uint8: each group of components in a colour of its own on white, what is in none in light grey."""
-    colours = np.full((len(components) + 1, 3), 200, np.uint8)
-    colours[0] = 255
-    for number, members in enumerate(groups):
-        colours[np.array(members) + 1] = PALETTE[number % len(PALETTE)]
-    return colours[components.labels]
-
-
-PALETTE = ((200, 30, 30), (20, 120, 20), (30, 60, 200), (170, 30, 170), (0, 140, 150), (190, 110, 0))
