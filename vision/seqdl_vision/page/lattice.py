@@ -13,10 +13,10 @@ from seqdl_vision.page.pieces import Piece
 MOST = 6  # pieces of a character at most
 WIDEST = 2.0  # letter heights that a character is wide at most
 GAP = 0.4  # letter heights between the parts of a character at most
-JOIN = 0.6  # nats that joining two parts that do not touch costs, and for each letter height between them:
-JOIN_GAP = 12.0
-JOIN_OVER = 0.2  # where their boxes share columns
-CUT = 0.2  # nats for each stroke that a cut crosses
+JOIN = 1.2  # nats that joining two parts that do not touch costs, and for each letter height between them:
+JOIN_GAP = 16.0
+JOIN_OVER = 0.4  # where their boxes share columns
+CUT = 0.4  # nats for each stroke that a cut crosses
 
 
 @dataclass

@@ -21,6 +21,7 @@ SHARED = 0.35  # of the lower one's height that two neighbours' boxes share at l
 REACH = 8.0  # letter heights from a letter to the next at most
 ZONE_SHARED = 0.5  # of the lower zone that two chains share if they are one line
 TOWER = 1.5  # letter heights: what is higher may be letters of two lines that touch
+NEXT, WHOLE = 2.0, 0.8  # letter heights to a letter of each line, and how much of their zones it fills at least
 FRAGMENT = 0.75  # letter heights: one or two components smaller than this are no line
 TORN = 0.6  # letter heights from such a part to its letter at most
 STRAY = 1.0  # letter heights from the zone of a line at most for a small mark to belong to it
@@ -59,16 +60,17 @@ def _cut_towers(components: Components, height: float) -> None:
     for n in np.flatnonzero(tower).tolist():
         for upper, lower in pairwise([line for line in lines if _stands_in(components, n, line)]):
             x = float(components.centres[n, 0])
-            part = cut_between_lines(components, n, upper.zone(x)[1], lower.zone(x)[0])
+            (_, base), (top, _) = upper.zone(x), lower.zone(x)
+            part = cut_between_lines(components, n, base, top) if base < top else None
             n = n if part is None else part
 
 
 def _stands_in(components: Components, n: int, line: TextLine) -> bool:
-    """Whether a component shares half of a line's zone, at a place between its letters or next to them."""
+    """Whether a component stands in most of a line's zone, next to one of its letters."""
     left, top, right, bottom = components.boxes[n]
-    span, (zone_top, base) = components.union(line.members), line.zone((left + right) / 2)
-    beside = max(span[LEFT] - right, left - span[RIGHT]) <= line.height
-    return bool(beside and min(bottom, base) - max(top, zone_top) >= ZONE_SHARED * (base - zone_top))
+    boxes, (zone_top, base) = components.boxes[line.members], line.zone((left + right) / 2)
+    beside = np.maximum(boxes[:, LEFT] - right, left - boxes[:, RIGHT]).min() <= NEXT * line.height
+    return bool(beside and min(bottom, base) - max(top, zone_top) >= WHOLE * (base - zone_top))
 
 
 def _found(components: Components, core: Array, small: Array, height: float) -> list[TextLine]:
