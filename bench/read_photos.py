@@ -14,7 +14,6 @@ import csv
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -100,10 +99,10 @@ def rgb(path: Path) -> Array:
     return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
 
 
-def cells(photo: Photo, ours: Score, theirs: tuple[Score, int] | None, seconds: float) -> list[str]:
+def cells(photo: Photo, ours: Score, theirs: tuple[Score, int] | None) -> list[str]:
     ends = f"{ours.found} of {ours.boundaries}, {ours.said} said"
     other = f"{theirs[0].characters:.2f} (psm {theirs[1]})" if theirs else "-"
-    return [photo.path.name + (", hard" if photo.hard else ""), f"{ours.characters:.3f}", other, ends, f"{seconds:.2f}"]
+    return [photo.path.name + (", hard" if photo.hard else ""), f"{ours.characters:.3f}", other, ends]
 
 
 def summary(scores: list[Score], theirs: list[Score]) -> list[str]:
@@ -111,18 +110,16 @@ def summary(scores: list[Score], theirs: list[Score]) -> list[str]:
     other = f"**{np.mean([s.characters for s in theirs]):.2f}**" if theirs else "-"
     mean = f"**{np.mean([s.characters for s in scores]):.3f}**"
     f1 = 2 * found / max(1, wanted + said)
-    return ["mean of those not marked hard", mean, other, f"**{found / wanted:.0%}** of {wanted}, F1 {f1:.2f}", ""]
+    return ["mean of those not marked hard", mean, other, f"**{found / wanted:.0%}** of {wanted}, F1 {f1:.2f}"]
 
 
 def compare(letters: Letters, annotated: Path | None) -> str:
     rows, ours, theirs = [], [], []
     for photo in sorted(photos(), key=lambda photo: photo.hard):
         pixels = rgb(photo.path)
-        began = time.perf_counter()
         page = read_page(pixels, letters)
-        seconds = time.perf_counter() - began
         mine, other = score(photo.reference, page.text), tesseract(photo.path, photo.reference)
-        rows.append(cells(photo, mine, other, seconds))
+        rows.append(cells(photo, mine, other))
         print(f"{photo.path.name}\n{page.text}", file=sys.stderr)
         if not photo.hard:
             ours.append(mine)
@@ -131,7 +128,7 @@ def compare(letters: Letters, annotated: Path | None) -> str:
             save_annotated(pixels, page, annotated / f"{photo.path.stem}.png")
     rows.insert(len(ours), summary(ours, theirs))
     return table(
-        ["picture", "characters right, seqdl", "Tesseract 5, its best mode", "word boundaries", "seconds"], rows
+        ["picture", "characters right, seqdl", "Tesseract 5, its best mode", "word boundaries"], rows
     )
 
 
