@@ -127,9 +127,7 @@ def compare(letters: Letters, annotated: Path | None) -> str:
         if annotated:
             save_annotated(pixels, page, annotated / f"{photo.path.stem}.png")
     rows.insert(len(ours), summary(ours, theirs))
-    return table(
-        ["picture", "characters right, seqdl", "Tesseract 5, its best mode", "word boundaries"], rows
-    )
+    return table(["picture", "characters right, seqdl", "Tesseract 5, its best mode", "word boundaries"], rows)
 
 
 def save_annotated(pixels: Array, page: Page, path: Path) -> None:
