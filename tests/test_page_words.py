@@ -110,13 +110,24 @@ def heights(text: str, small: float = 30, capital: float = 50) -> Metrics | None
     """The metrics that a line with these letters, ideally written, gives."""
     picks = np.array([FORMS.characters.index(c) for c in text], np.int64)
     tops, bottoms = (rows[picks] for rows in FORMS.heights(small, capital, dotted=False))
-    return measure(FORMS, picks, np.ones(len(picks)), 3 - tops, 3 + bottoms)
+    return measure(FORMS, picks, np.ones(len(picks)), 40.0 * np.arange(len(picks)), 3 - tops, 3 + bottoms)
 
 
 def test_heights_come_from_letters_that_are_known() -> None:
     metrics = heights("nahTapgl")
     assert metrics is not None
-    assert (metrics.rise, metrics.small, metrics.capital) == pytest.approx((3, 30, 50))
+    assert (metrics.small, metrics.capital) == pytest.approx((30, 50))
+    assert metrics.baseline(np.array([-100.0, 77.0])) == pytest.approx([3, 3])
+
+
+def test_the_baseline_follows_the_writing() -> None:
+    picks = np.full(20, FORMS.characters.index("n"))
+    columns = 40.0 * np.arange(20)
+    bottoms = np.where(np.arange(20) < 10, 0.0, 12.0)
+    metrics = measure(FORMS, picks, np.ones(20), columns, bottoms - 30, bottoms)
+    assert metrics is not None
+    assert metrics.baseline(np.array([0.0, 800.0])) == pytest.approx([0, 12])
+    assert metrics.small == pytest.approx(30)
 
 
 @pytest.mark.parametrize(("text", "small", "capital"), [("nana", 30, 30 / 0.62), ("THAN".replace("H", "A"), 31, 50)])
@@ -127,14 +138,14 @@ def test_one_kind_of_letters_gives_both_heights(text: str, small: float, capital
 
 
 def test_nothing_sure_gives_no_heights() -> None:
-    assert measure(FORMS, np.array([0]), np.array([0.2]), np.array([-40.0]), np.array([0.0])) is None
+    assert measure(FORMS, np.array([0]), np.array([0.2]), np.zeros(1), np.array([-40.0]), np.zeros(1)) is None
 
 
 def test_where_a_letter_stands_tells_its_case_and_g_from_nothing_else() -> None:
     metrics = heights("nahTapgl")
     assert metrics is not None
     rows = np.array([[-27.0, 3.0], [-47.0, 3.0], [-27.0, 23.0]])
-    evidence = metrics.evidence(FORMS, rows[:, 0], rows[:, 1], np.zeros(3, bool))
+    evidence = metrics.evidence(FORMS, np.zeros(3), rows[:, 0], rows[:, 1], np.zeros(3, bool))
     assert np.all(evidence <= 0)
     at = FORMS.characters.index
     assert evidence[0, at("o")] > evidence[0, at("O")]

@@ -46,16 +46,17 @@ class Candidates:
         """(S,) in letter heights."""
         return np.asarray(self.spans[:, 1] - self.spans[:, 0]) / self.line.height
 
-    def rows(self) -> tuple[Array, Array]:
-        """(S,) tops and bottoms in rows from the line's base."""
-        base = self.line.base + self.line.slope * (self.boxes[:, LEFT] + self.boxes[:, RIGHT]) / 2
-        return self.boxes[:, TOP] - base, self.boxes[:, BOTTOM] - base
+    def places(self) -> tuple[Array, Array, Array]:
+        """(S,) middle columns, and tops and bottoms in rows from the line's base."""
+        columns = (self.boxes[:, LEFT] + self.boxes[:, RIGHT]) / 2
+        base = self.line.base + self.line.slope * columns
+        return columns, self.boxes[:, TOP] - base, self.boxes[:, BOTTOM] - base
 
     def with_geometry(self, forms: Forms, metrics: Metrics | None) -> Array:
         """(S, F) chances that take into account dots, and where in the line each segment stands."""
         chances = np.where(self.bar[:, None], forms.as_bars(self.chances), self.chances) * forms.dots(self.dotted)
         if metrics is not None:
-            chances = chances * np.exp(metrics.evidence(forms, *self.rows(), self.dotted))
+            chances = chances * np.exp(metrics.evidence(forms, *self.places(), self.dotted))
         return chances
 
     def path(self, forms: Forms, chances: Array) -> list[int]:
@@ -68,9 +69,9 @@ class Candidates:
         path = [s for s in path if not self.mark[s]]
         if not path:
             return None
-        tops, bottoms = (rows[path] for rows in self.rows())
+        columns, tops, bottoms = (values[path] for values in self.places())
         sure = forms.without_case(self.chances[path]).max(axis=1)
-        return measure(forms, chances[path].argmax(axis=1), sure, tops, bottoms)
+        return measure(forms, chances[path].argmax(axis=1), sure, columns, tops, bottoms)
 
 
 def candidates(components: Components, line: TextLine, pieces: list[Piece], known: Array) -> Candidates:

@@ -18,52 +18,67 @@ RATIO = 0.62  # of a capital, a small letter's height where the page shows one o
 CLOSEST, FARTHEST = 0.45, 0.85  # bounds of that ratio
 SPREAD_TOP, SPREAD_BOTTOM = 0.22, 0.18  # of a capital, how much letters vary
 MOST = 1.9  # nats that standing in the wrong place costs at most
+NEAREST = 5  # letters that say where the baseline is at a place
 FEW = 3  # letters, at which the evidence counts for half
 WEIGHT = 0.85  # of that evidence, as letters vary together
 
 
 @dataclass
 class Metrics:
-    """In pixels: `rise` from a line's base to the baseline of its letters (downwards), heights above the baseline.
+    """In pixels, rows counted down from the line's base: where the baseline is, and heights above it.
 
-    weight: how far the evidence counts, less where few letters gave it.
+    places (N, 2): columns and bottoms of letters that stand on the baseline, from left to right; it goes through the
+    median of the nearest few, as few people write straight. weight: how far the evidence counts, less where few
+    letters gave it.
     """
 
-    rise: float
+    places: Array
     small: float
     capital: float
     weight: float
 
-    def evidence(self, forms: Forms, tops: Array, bottoms: Array, dotted: Array) -> Array:
-        """(S, F) nats, at most 0: how well each form fits rows tops (S,) to bottoms (S,), counted from the line's base.
+    def baseline(self, columns: Array) -> Array:
+        """(S,) the row of the baseline at each of columns (S,)."""
+        return _baseline(self.places, columns)
+
+    def evidence(self, forms: Forms, columns: Array, tops: Array, bottoms: Array, dotted: Array) -> Array:
+        """(S, F) nats, at most 0: how well each form fits rows tops (S,) to bottoms (S,) at columns (S,).
 
         dotted (S,) bool: whether there is a dot over it.
         """
         out = np.empty((len(tops), len(forms)))
+        base = self.baseline(columns)
         for dot in (False, True):
             rows = dotted == dot
             form_tops, form_bottoms = forms.heights(self.small, self.capital, dot)
-            off_top = (self.rise - tops[rows, None] - form_tops) / (SPREAD_TOP * self.capital)
-            off_bottom = (bottoms[rows, None] - self.rise - form_bottoms) / (SPREAD_BOTTOM * self.capital)
+            off_top = ((base - tops)[rows, None] - form_tops) / (SPREAD_TOP * self.capital)
+            off_bottom = ((bottoms - base)[rows, None] - form_bottoms) / (SPREAD_BOTTOM * self.capital)
             out[rows] = self.weight * np.maximum(-0.5 * (off_top**2 + off_bottom**2), -MOST)
         return out
 
 
-def measure(forms: Forms, chosen: Array, sure: Array, tops: Array, bottoms: Array) -> Metrics | None:
+def measure(forms: Forms, chosen: Array, sure: Array, columns: Array, tops: Array, bottoms: Array) -> Metrics | None:
     """The metrics of letters chosen (N,) as forms, `sure` (N,) how probable each is, at rows from the line's base.
 
-    None where nothing is sure enough.
+    columns (N,): their middles. None where nothing is sure enough.
     """
     rows = np.flatnonzero(sure >= SURE)
     characters = [forms.characters[chosen[n]] for n in rows]
-    standing = [n for n, c in zip(rows, characters, strict=True) if c not in TAILS]
-    if not standing:
+    standing = np.array([n for n, c in zip(rows, characters, strict=True) if c not in TAILS], np.int64)
+    if not len(standing):
         return None
-    rise = float(np.median(bottoms[standing]))
-    height = {n: rise - tops[n] for n in rows}
-    small = [height[n] for n, c in zip(rows, characters, strict=True) if _small(c)]
-    capital = [height[n] for n, c in zip(rows, characters, strict=True) if _tall(c)]
-    return _completed(rise, small, capital, WEIGHT * len(rows) / (len(rows) + FEW))
+    places = np.column_stack([columns[standing], bottoms[standing]])
+    heights = _baseline(places, columns[rows]) - tops[rows]
+    small = [height for height, c in zip(heights, characters, strict=True) if _small(c)]
+    capital = [height for height, c in zip(heights, characters, strict=True) if _tall(c)]
+    return _completed(places, small, capital, WEIGHT * len(rows) / (len(rows) + FEW))
+
+
+def _baseline(places: Array, columns: Array) -> Array:
+    """(S,) medians of the bottoms of those of places (N, 2) that are nearest to columns (S,)."""
+    away = np.abs(places[None, :, 0] - columns[:, None])
+    nearest = np.argsort(away, axis=1, kind="stable")[:, :NEAREST]
+    return np.asarray(np.median(places[nearest, 1], axis=1))
 
 
 def _small(character: str) -> bool:
@@ -74,7 +89,7 @@ def _tall(character: str) -> bool:
     return not (character in SMALL_LETTERS or character in TAILS or character in DOTTED or character in HALF_HIGH)
 
 
-def _completed(rise: float, small: list[float], capital: list[float], weight: float) -> Metrics | None:
+def _completed(places: Array, small: list[float], capital: list[float], weight: float) -> Metrics | None:
     """Metrics from what heights there are, the ratio between the two kept within what people write."""
     if not small and not capital:
         return None
@@ -85,4 +100,4 @@ def _completed(rise: float, small: list[float], capital: list[float], weight: fl
             tall = low / RATIO
         else:
             low = RATIO * tall
-    return Metrics(rise, max(low, 1.0), max(tall, 1.0), weight)
+    return Metrics(places, max(low, 1.0), max(tall, 1.0), weight)

@@ -22,6 +22,7 @@ TINY = 0.25  # letter heights: a letter is not lower
 ABOVE = 0.35  # of a line's zone: a dot ends above this
 LARGE_DOT = 0.65  # letter heights
 DOT_SIZE = 0.5  # letter heights at most
+UPPER = 0.35  # of a letter: a dot beside this part of it may be its own
 TORN = 0.3  # letter heights between a letter and a part of it that does not touch it
 
 
@@ -133,8 +134,8 @@ def _home(components: Components, mark: Piece, pieces: list[Piece], line: TextLi
         box = components.union(piece.members)
         aside = max(piece.left - mark.middle, mark.middle - piece.right, 0) / line.height
         above, below = (box[TOP] - bottom) / line.height, (top - box[BOTTOM]) / line.height
-        if above >= 0 or (top + bottom) / 2 < box[TOP]:
-            fits = aside <= NEAR and above <= 1
+        if above >= 0 or (top + bottom) / 2 < box[TOP] + UPPER * (box[BOTTOM] - box[TOP]):
+            fits = aside <= (NEAR if above >= 0 else NEAR / 2) and above <= 1
             off = abs(mark.middle - piece.middle) + 0.5 * (piece.right - piece.left)  # dots are over narrow letters
             distance = off / line.height + 0.3 * max(above, 0)
         else:

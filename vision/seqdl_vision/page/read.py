@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from string import ascii_lowercase, digits
 
+import numpy as np
+
 from seqdl_vision.letters import Letters
 from seqdl_vision.page.candidates import Candidates
 from seqdl_vision.page.components import LEFT, RIGHT, Array, find_components
@@ -77,8 +79,9 @@ def best_characters(line: Candidates, forms: Forms, stroke: float) -> tuple[list
         box, span = line.boxes[s], line.spans[s] / line.line.height
         each = Found(box, float(span[0]), float(span[1]), chances[s], float(line.nothing[s]))
         if line.mark[s]:
-            base = line.line.zone(float(box[LEFT] + box[RIGHT]) / 2)[1] + (metrics.rise if metrics else 0)
-            each.sign = sign(box, line.line, base, stroke)
+            column = float(box[LEFT] + box[RIGHT]) / 2
+            rise = metrics.baseline(np.array([column]))[0] if metrics else 0.0
+            each.sign = sign(box, line.line, line.line.zone(column)[1] + rise, stroke)
         if each.sign or not line.mark[s]:
             found.append(each)
     return path, found
