@@ -80,23 +80,45 @@ def test_the_gradient_of_moved_copies_comes_back_to_its_place() -> None:
     """Of a linear network it is the weight itself, blurred by the moves: in the middle of each half as it is."""
     model = halves()
     images = np.zeros((64, 28, 28), np.float32)
-    labels = np.zeros(64, np.int64)
-    gradient = imagination._gradient(model.network, images, labels, np.random.default_rng(1)).mean(axis=0)
-    np.testing.assert_allclose(gradient[10:18, 6:9], 0.1, rtol=0.1)
-    np.testing.assert_allclose(gradient[10:18, 19:22], -0.1, rtol=0.1)
+    gradient = imagination._gradient(model.network, images, 0, np.random.default_rng(1)).mean(axis=0)
+    np.testing.assert_allclose(gradient[10:18, 6:9], 0.2, rtol=0.1)  # of the label's logit less the other's
+    np.testing.assert_allclose(gradient[10:18, 19:22], -0.2, rtol=0.1)
 
 
-def test_of_likely_pictures_that_with_the_least_ink_is_taken() -> None:
-    images = np.zeros((3, 28, 28), np.float32)
-    images[0, :, 2:12] = 0.5  # sure, much ink
-    images[1, :, 5:10] = 0.5  # sure, less ink
-    images[2, 3, 16] = 0.5  # the least, but of the other label
-    found = imagination._best(halves(), 0, images)
-    np.testing.assert_array_equal(found.image, np.rint(images[1] * 510))
+def test_of_several_pictures_that_is_taken_whose_copies_are_the_surest() -> None:
+    images = np.zeros((2, 28, 28), np.float32)
+    images[0, 10:18, 13] = 0.5  # just left of the middle: moved a little it is of the other half
+    images[1, 10:18, 6] = 0.5
+    found = imagination._best(halves(), 0, images, np.random.default_rng(1))
+    np.testing.assert_array_equal(found.image, images[1] * 510)
 
 
-def test_progress_goes_up_to_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imagination, "AT_ONCE", 4)  # a label at a time
+def test_the_gradient_of_the_log_odds_is_that_of_finite_differences() -> None:
+    logits, label, step = np.random.default_rng(1).standard_normal((3, 5)), 2, 1e-6
+
+    def log_odds(z: np.ndarray) -> np.ndarray:
+        return z[:, label] - np.log(np.exp(np.delete(z, label, axis=1)).sum(axis=1))
+
+    for k in range(5):
+        ahead = logits.copy()
+        ahead[:, k] += step
+        slope = (log_odds(ahead) - log_odds(logits)) / step
+        np.testing.assert_allclose(imagination._rise_of_log_odds(logits, label)[:, k], slope, rtol=1e-4)
+
+
+def test_a_label_s_picture_does_not_depend_on_the_others() -> None:
+    alone = imagine(halves(), ["Rr"], QUICK)[0].image
+    np.testing.assert_array_equal(imagine(halves(), ["l", "Rr"], QUICK)[1].image, alone)
+
+
+def test_pictures_have_a_border_of_paper() -> None:
+    image = imagine(halves(), ["l"], QUICK)[0].image
+    assert not image[:2].any()
+    assert not image[:, :2].any()
+    assert image[2:-2, 2].any()
+
+
+def test_progress_goes_up_to_all_of_it() -> None:
     shares: list[float] = []
     assert len(imagine(halves(), ["l", "Rr"], Imagination(5, 2), shares.append)) == 2
     assert shares == sorted(shares)

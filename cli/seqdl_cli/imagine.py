@@ -33,7 +33,7 @@ def imagine(
         ),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the search, 1 or more.")] = 120,
-    starts: Annotated[int, typer.Option(min=1, max=64, help="Searches for each label, 1-64; the best is shown.")] = 4,
+    starts: Annotated[int, typer.Option(min=1, max=64, help="Searches for each label, 1-64; the best is shown.")] = 6,
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of the starts, 0 or more.")] = 1,
     output: Annotated[
         Path | None,
