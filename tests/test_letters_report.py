@@ -63,6 +63,7 @@ def test_mistakes_are_those_the_model_was_surest_of() -> None:
     found = worst_mistakes(both, most=2)
     assert [(m.truth, m.guess, round(m.confidence, 4)) for m in found] == [("b", "a", 0.9), ("a", "b", 0.7)]
     np.testing.assert_array_equal(found[0].picture, both[1].part.data.images[0])
+    assert [round(m.confidence, 4) for m in worst_mistakes(both[:1], most=1)] == [0.7]
 
 
 def test_the_text_tells_figures_intervals_and_confusions() -> None:
