@@ -338,4 +338,88 @@ def cheapest_seams(ink: Array, drift: float) -> Array:
     for (i, j), own in np.ndenumerate(ink):
         ways = [out[i - 1, k] + drift * abs(k - j) for k in (j - 1, j, j + 1) if i and 0 <= k < ink.shape[1]]
         out[i, j] = own + min(ways, default=0)
+
+
+def interpolated(grid: Array, y: float, x: float) -> Array:
+    """The values (...) of a grid (G, K, ...) between its places, bilinear, the edge's beyond it."""
+    y, x = min(max(y, 0), len(grid) - 1), min(max(x, 0), grid.shape[1] - 1)
+    total = np.zeros(grid.shape[2:])
+    for i in range(len(grid)):
+        for j in range(grid.shape[1]):
+            total += max(0, 1 - abs(y - i)) * max(0, 1 - abs(x - j)) * grid[i, j]
+    return total
+
+
+def absorbed(photo: Array, scales: Array, step: int, size: int) -> Array:
+    """Blank paper's sum less each channel's mean over a block times its scale, before it is rounded."""
+    out = np.empty((photo.shape[0] // size, photo.shape[1] // size))
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            middle_y, middle_x = ((n + 0.5) * size / step - 0.5 for n in (y, x))
+            scale = interpolated(scales.astype(np.float64), middle_y, middle_x)
+            block = photo[y * size : (y + 1) * size, x * size : (x + 1) * size].mean(axis=(0, 1))
+            out[y, x] = scale[-1] - (scale[:-1] * block).sum()
+    return out
+
+
+def cubic_kernel(t: float) -> float:
+    """Catmull and Rom's: the cubic convolution kernel with a = -1/2."""
+    t = abs(t)
+    if t < 1:
+        return 1.5 * t**3 - 2.5 * t**2 + 1
+    return -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2 if t < 2 else 0.0
+
+
+def resampled(image: Array, inverse: Array, shape: tuple[int, int]) -> Array:
+    """Cubic convolution at inverse @ (x, y, 1), the edge's pixels beyond the edge, 0 farther out; not rounded."""
+    out = np.zeros(shape)
+    height, width = image.shape
+    for y in range(shape[0]):
+        for x in range(shape[1]):
+            u, v = inverse.astype(np.float64) @ [x, y, 1]
+            if -0.5 <= u <= width - 0.5 and -0.5 <= v <= height - 0.5:
+                for i in range(math.floor(v) - 1, math.floor(v) + 3):
+                    for j in range(math.floor(u) - 1, math.floor(u) + 3):
+                        value = float(image[min(max(i, 0), height - 1), min(max(j, 0), width - 1)])
+                        out[y, x] += cubic_kernel(v - i) * cubic_kernel(u - j) * value
+    return out.clip(0, 255)
+
+
+def sauvola_threshold(grey: Array, reach: int, settings: Array) -> Array:
+    """The larger of m + share (level - m) (1 - s / spread) and the floor, over the window around each pixel."""
+    level, spread, share, floor = settings.astype(np.float64)
+    out = np.empty(grey.shape)
+    for y in range(grey.shape[0]):
+        for x in range(grey.shape[1]):
+            window = grey[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1].astype(np.float64)
+            m, s = window.mean(), window.std()
+            out[y, x] = max(m + share * max(level - m, 0) * max(1 - s / spread, 0), floor)
+    return out
+
+
+def run_through_pixel(line: Array, at: int) -> int:
+    """How many pixels of ink in a row there are around one."""
+    before, after = line[: at + 1][::-1], line[at:]
+    return int(np.argmin([*before, False]) + np.argmin([*after, False]) - 1)
+
+
+def stroke_widths(mask: Array, step: int, longest: int) -> Array:
+    """How many pixels of ink of every step-th row are in a run, the shorter of the two, of each length."""
+    counts = np.zeros(longest + 1, np.int64)
+    for y in range(step // 2, len(mask), step):
+        for x in np.flatnonzero(mask[y]):
+            counts[min(run_through_pixel(mask[y], x), run_through_pixel(mask[:, x], y), longest)] += 1
+    return counts
+
+
+def soft_edged(grey: Array, mask: Array, written: Array, reach: int, full: Array) -> Array:
+    """full[grey] within reach of what is written, but not on other ink; 255 on what is written and was no ink."""
+    out = np.zeros_like(grey)
+    for y in range(grey.shape[0]):
+        for x in range(grey.shape[1]):
+            near = written[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1].any()
+            if near and (written[y, x] or not mask[y, x]):
+                out[y, x] = full[grey[y, x]]
+            if written[y, x] and not mask[y, x]:
+                out[y, x] = 255
     return out

@@ -12,29 +12,38 @@ from seqdl_vision.kernels import ink as kernels
 Array = np.ndarray
 
 LIMIT = 10.0  # degrees each way
+SHORTEST = 6.0  # letter heights: what is less wide has no lines to measure by
+FINE = 1 / 16  # letter heights: the strips of the profile
+CLEARLY = 1.03  # times as sharp as it is: few letters line up by chance
 POINTS = 20_000  # of the ink are enough to measure by
 
 
 def skew(mask: Array, letter: float) -> float:
-    """Angle in degrees by which the lines of a mask (H, W) run down to the right; 0 where there is too little ink.
+    """Angle in degrees by which the lines of a mask (H, W) run down to the right; 0 where the ink does not tell.
 
-    The profile, ink per row, is sharpest along the lines: the angle with the greatest sum of squares of the slope.
+    The profile, ink per row, is sharpest along the lines: there the sum of its squares is greatest.
     """
     y, x = np.nonzero(mask)
-    if len(y) == 0 or np.ptp(x) < 6 * letter:
+    if len(y) == 0 or np.ptp(x) < SHORTEST * letter:
         return 0.0
     step = -(-len(y) // POINTS)
     y, x = y[::step].astype(np.float32), x[::step].astype(np.float32)
-    bin_height = max(1.0, letter / 8)
+    rows = max(1.0, FINE * letter)
     coarse = np.arange(-LIMIT, LIMIT + 0.25, 0.5)
-    best = coarse[np.argmax([_sharpness(y, x, a, bin_height) for a in coarse])]
+    best = coarse[np.argmax([_sharpness(y, x, a, rows) for a in coarse])]
     fine = best + np.arange(-0.5, 0.51, 0.1)
-    return float(fine[np.argmax([_sharpness(y, x, a, bin_height) for a in fine])])
+    sharpness = [_sharpness(y, x, a, rows) for a in fine]
+    clear = max(sharpness) > CLEARLY * _sharpness(y, x, 0, rows)
+    return round(float(fine[np.argmax(sharpness)]), 1) if clear else 0.0
 
 
-def _sharpness(y: Array, x: Array, degrees: float, bin_height: float) -> float:
-    down = (y - np.float32(math.tan(math.radians(degrees))) * x) / np.float32(bin_height)
-    profile = np.bincount((down - down.min()).astype(np.int64)).astype(float)
+def _sharpness(y: Array, x: Array, degrees: float, rows: float) -> float:
+    """Sum of squares of the ink in strips `rows` high; a pixel is shared between the two strips that are nearest."""
+    down = (y - np.float32(math.tan(math.radians(degrees))) * x) / np.float32(rows)
+    down -= down.min()
+    strip = down.astype(np.int64)
+    share = down - strip
+    profile = np.bincount(strip, 1 - share, strip.max() + 2) + np.bincount(strip + 1, share, strip.max() + 2)
     return float((profile**2).sum())
 
 

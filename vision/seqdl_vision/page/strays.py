@@ -22,14 +22,21 @@ def written_parts(parts: Parts, grey: Array, on_paper: Array, letter: float, str
     grey (H, W) uint8: how much ink; on_paper (N,): which parts may be writing.
     """
     mask = parts.labels > 0
-    kept = on_paper & (_along_edge(parts) <= ALONG_EDGE * letter) & (parts.pixels >= DOT * stroke**2)
-    edge = outline(mask)
-    thickness = 2 * parts.pixels / np.maximum(parts.count(edge), 1)
-    kept &= (thickness <= BLOT * stroke) | (parts.sizes <= letter)
-    steps = _steps(parts, grey, edge, stroke)
+    kept = on_paper & ~no_strokes(parts, letter, stroke) & (parts.pixels >= DOT * stroke**2)
+    steps = _steps(parts, grey, outline(mask), stroke)
     kept &= steps >= CRISP * weighted_median(steps[kept], parts.pixels[kept])
     small = parts.sizes <= SMALL * letter
     return kept & (~small | _near(parts, kept & ~small, NEAR * letter))
+
+
+def no_strokes(parts: Parts, letter: float, stroke: float) -> Array:
+    """Which parts (N,) are a blot, larger than a letter and thicker than any stroke, or follow the picture's edge.
+
+    A stroke has two pixels of outline for each pixel of its length.
+    """
+    thickness = 2 * parts.pixels / np.maximum(parts.count(outline(parts.labels > 0)), 1)
+    blot = (thickness > BLOT * stroke) & (parts.sizes > letter)
+    return blot | (_along_edge(parts) > ALONG_EDGE * letter)
 
 
 def outline(mask: Array) -> tuple[Array, Array]:

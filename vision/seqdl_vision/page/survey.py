@@ -15,6 +15,7 @@ from seqdl_vision.page.parts import TOUCHING, Parts
 from seqdl_vision.page.placement import Placement
 from seqdl_vision.page.rules import without_rules
 from seqdl_vision.page.scale import letter_height, stroke_width
+from seqdl_vision.page.strays import no_strokes
 
 Array = np.ndarray
 
@@ -86,7 +87,7 @@ def survey(view: Array) -> Survey:
         return _nothing(look)
     places, ruled = (_places(where, matrix, view.shape) for where in (written, level & ~written))
     ink, rules = look.missing[tuple(places.T)], look.missing[tuple(ruled.T)]
-    weights = channel_weights(np.median(ink, axis=0), _scatter(rules), unevenness(look.missing, look.paper.tile))
+    weights = channel_weights(np.median(ink, axis=0), _scatter(rules), unevenness(look.missing, look.paper))
     full = float(np.quantile(ink @ weights, CORE))
     beside = np.zeros(look.mask.shape, bool)
     beside[tuple(ruled.T)] = True
@@ -103,14 +104,17 @@ def _nothing(look: _Look) -> Survey:
 def _look(view: Array, paper: Paper) -> _Look:
     missing = paper.missing(view)
     grey = missing.mean(axis=2)
-    grey -= np.median(grey)
+    inside = paper.inside(grey.shape, 1)
+    grey -= np.median(grey[inside] if inside.any() else grey)
     level, noise = contrast(grey, paper)
     if level == 0:
         return _Look(paper, missing, np.zeros(grey.shape, bool), 0.0, 0.0, 0.0)
     scaled = np.clip(grey * np.float32(255 / level) + np.float32(0.5), 0, 255).astype(np.uint8)
-    mask = binarised(scaled, 255, WINDOW * max(grey.shape)) & paper.inside(grey.shape, 1)
-    stroke = stroke_width(mask)
-    return _Look(paper, missing, mask, level / noise, letter_height(Parts.of(mask), stroke), stroke)
+    mask = binarised(scaled, 255, WINDOW * max(grey.shape)) & inside
+    parts, stroke = Parts.of(mask), stroke_width(mask)
+    letter = letter_height(parts, stroke)
+    mask = parts.mask(~no_strokes(parts, letter, stroke))
+    return _Look(paper, missing, mask, level / noise, letter, stroke)
 
 
 def contrast(grey: Array, paper: Paper) -> tuple[float, float]:
@@ -121,19 +125,19 @@ def contrast(grey: Array, paper: Paper) -> tuple[float, float]:
     inside = grey[paper.inside(grey.shape, 1)]
     if len(inside) == 0:
         return 0.0, 1.0
-    rough = float(unevenness(grey[..., None], paper.tile)[0])
+    rough = float(unevenness(grey[..., None], paper)[0])
     noise = max(rough, -float(np.quantile(inside, LIGHTEST)) / LIGHTEST_DEVIATIONS, STEADY)
     dark = inside[inside > max(FAINT, NOISES * rough)]
     return (float(np.quantile(dark, CORE)) if len(dark) else 0.0), noise
 
 
-def unevenness(missing: Array, tile: int) -> Array:
-    """Deviation of the paper of missing (h, w, C) within a tile, the median tile's: (C,).
+def unevenness(missing: Array, paper: Paper) -> Array:
+    """Deviation of the paper of missing (h, w, C) within a tile, that of the median tile of paper: (C,).
 
     Measured on the bright side, where there is no ink: from a fifth to a half of the pixels is 0.84 deviations.
     """
-    bright, middle = (tile_quantiles(missing, tile, q) for q in (0.2, 0.5))
-    return np.asarray(np.median(middle - bright, axis=(0, 1)) / np.float32(0.84))
+    bright, middle = (tile_quantiles(missing, paper.tile, q)[paper.here] for q in (0.2, 0.5))
+    return np.asarray(np.median(middle - bright, axis=0) / np.float32(0.84))
 
 
 def _places(where: Array, matrix: Array, shape: tuple[int, ...]) -> Array:
