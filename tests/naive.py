@@ -338,6 +338,7 @@ def cheapest_seams(ink: Array, drift: float) -> Array:
     for (i, j), own in np.ndenumerate(ink):
         ways = [out[i - 1, k] + drift * abs(k - j) for k in (j - 1, j, j + 1) if i and 0 <= k < ink.shape[1]]
         out[i, j] = own + min(ways, default=0)
+    return out
 
 
 def interpolated(grid: Array, y: float, x: float) -> Array:

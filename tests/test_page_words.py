@@ -83,13 +83,24 @@ def test_only_allowed_characters_are_forms(allowed: str, expected: str) -> None:
 
 def spelt(*words: list[np.ndarray]) -> list[str]:
     found = spell(FORMS, [np.stack(word) for word in words])
-    return ["".join(FORMS.characters[k] for k in picks) for _, picks in found]
+    return ["".join(FORMS.characters[k] for k in each.picks) for each in found]
 
 
 def test_a_word_of_letters_makes_its_ring_an_o_and_a_number_a_zero() -> None:
     ring = chances(o=0.3, O=0.3, _0=0.4)
     assert spelt([chances(n=0.9), ring, chances(t=0.9)]) == ["not"]
     assert spelt([chances(_1=0.9), ring, chances(_2=0.9)]) == ["102"]
+
+
+def test_the_kind_of_word_says_how_sure_a_ring_is() -> None:
+    ring = chances(o=0.3, O=0.3, _0=0.4)
+    word = np.stack([chances(n=0.9), ring, chances(t=0.9)])
+    (spelling,) = spell(FORMS, [word])
+    shares = spelling.shares(FORMS, word, np.zeros(3))
+    assert shares[1, FORMS.characters.index("o")] > 0.9
+    assert shares[1, FORMS.characters.index("0")] < 0.1
+    totals = shares[:, FORMS.folded == np.arange(len(FORMS))].sum(axis=1)
+    assert ((totals > 0.99) & (totals <= 1 + 1e-6)).all()
 
 
 def test_capitals_follow_the_word() -> None:

@@ -96,7 +96,7 @@ def test_letters_far_apart_are_words_all_the_same() -> None:
 
 
 def test_letters_that_touch_are_cut() -> None:
-    assert read(paper("zoo oovo zoz", gap=-0.1)).text == "zoo oovo zoz\n"
+    assert read(paper("zoo oovo zoz", gap=-0.08)).text == "zoo oovo zoz\n"
 
 
 def test_three_colours_are_read_like_grey() -> None:
