@@ -119,18 +119,21 @@ def idx(
     told(output, info)
 
 
-def pen(file: One, output: Target, name: Name = None, source: Source = "", licence: Licence = "") -> None:
+def pen(
+    file: One, output: Target, fit: Fit = False, name: Name = None, source: Source = "", licence: Licence = ""
+) -> None:
     """Make a dataset of characters that know the way of the pen, from a NumPy archive (.npz); split by writer.
 
     It holds images (N, 28, 28), labels 1 to 26, case u or l, writer, writer_names, and the strokes: points (P, 2),
     stroke_ptr, char_ptr. Characters with knn_agree 0 are not trained on.
 
-    Example: seqdl data build pen --from unipen-letters.npz -o unipen.parquet
+    Example: seqdl data build pen --from unipen-letters.npz --fit -o unipen.parquet
     """
     from seqdl_data.hands import build_hands
 
     check_output(output)
-    info = build_hands(file, output, pen=True, name=name, source=source, licence=licence, command=command_line())
+    about = {"name": name, "source": source, "licence": licence, "command": command_line()}
+    info = build_hands(file, output, pen=True, fitted=fit, **about)  # type: ignore[arg-type]
     told(output, info)
 
 
@@ -141,6 +144,7 @@ def npz(
         str | None, typer.Option(help="Put all into train, valid or test.", show_default="split by writer")
     ] = None,
     merged: Annotated[bool, typer.Option("--merged", help="Labels alone are letters 1 to 26, not digits.")] = False,
+    fit: Fit = False,
     name: Name = None,
     source: Source = "",
     licence: Licence = "",
@@ -160,6 +164,7 @@ def npz(
         output,
         split=split,
         merged=merged,
+        fitted=fit,
         name=name,
         source=source,
         licence=licence,

@@ -22,6 +22,10 @@ Width = Annotated[
     int | None,
     typer.Option(show_default="32", help="Channels of the residual network's first layer, 1 or more."),
 ]
+Depth = Annotated[
+    int | None,
+    typer.Option(show_default="1", help="Residual pairs of each stage of the residual network, 1 or more."),
+]
 Batch = Annotated[int | None, typer.Option(show_default="128", help="Pictures in a step, 1 or more.")]
 LabelSmoothing = Annotated[
     float | None, typer.Option(show_default="0.05", help="Share of each target that goes to all labels alike, 0-1.")
@@ -53,6 +57,7 @@ def train_letters_command(
     epochs: Annotated[float | None, shared.epochs_option("20")] = None,
     network: Annotated[str | None, network_option("residual")] = None,
     width: Width = None,
+    depth: Depth = None,
     dropout: Annotated[float | None, shared.dropout_option("0.3")] = None,
     batch: Batch = None,
     label_smoothing: LabelSmoothing = None,
@@ -96,6 +101,7 @@ def train_digits_command(
     epochs: Annotated[float | None, shared.epochs_option("20")] = None,
     network: Annotated[str | None, network_option("residual")] = None,
     width: Width = None,
+    depth: Depth = None,
     dropout: Annotated[float | None, shared.dropout_option("0.3")] = None,
     batch: Batch = None,
     label_smoothing: LabelSmoothing = None,

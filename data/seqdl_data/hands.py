@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from dataclasses import replace
 from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
 from seqdl_data.dataset import SPLITS, DatasetInfo, open_bytes
 from seqdl_data.errors import InputError, UsageError
+from seqdl_data.glyphs import fit_all
 from seqdl_data.images import SIDE, ImageSet, Part, counts_of, write_images
 from seqdl_data.official import DIGITS, LETTERS
 from seqdl_data.strokes import Strokes
@@ -28,6 +30,7 @@ def build_hands(
     pen: bool = False,
     split: str | None = None,
     merged: bool = False,
+    fitted: bool = False,
     name: str | None = None,
     source: str = "",
     licence: str = "",
@@ -43,7 +46,8 @@ def build_hands(
     All goes to `split`; where that is None it is split by writer, always the same: of 20 writers, about one goes to
     valid, two to test. Where no writer is known, characters take the writer's place, each by its own pixels.
     `knn_agree` counts neighbours of the same label: where it is 0 the label is doubtful, and the character is not
-    trained on; valid and test keep it, so that their figures are not better than the data.
+    trained on; valid and test keep it, so that their figures are not better than the data. `fitted` brings each image
+    into the box of EMNIST's letters, see seqdl_data.glyphs, as pages are read.
 
     InputError for an archive that is missing, damaged or of another form; OutputError when writing fails.
     """
@@ -52,6 +56,8 @@ def build_hands(
     arrays = _arrays(path, pen)
     images = _image_set(path, arrays, pen, merged)
     where = np.full(len(images), split, object) if split else _splits(images)
+    if fitted:
+        images = replace(images, images=fit_all(images.images))
     doubtful = arrays.get("knn_agree", np.ones(len(images))) == 0
     where[(where == "train") & doubtful] = ""
     parts = {}

@@ -73,34 +73,50 @@ class Unit(nn.Module):
         return self.norm(self.conv(x), around)
 
 
-class Stage(nn.Module):
-    """inputs -> outputs, then a residual pair (He et al. 2015), then the picture halved."""
+class Pair(nn.Module):
+    """Two units with a way around them (He et al. 2015)."""
 
-    def __init__(self, inputs: int, outputs: int, generator: Generator = None) -> None:
+    def __init__(self, channels: int, generator: Generator = None) -> None:
         super().__init__()
+        self.first, self.second = Unit(channels, channels, generator), Unit(channels, channels, generator)
+
+    def forward(self, x: Any) -> Any:
+        return self.second(self.first(x), around=x)
+
+
+class Stage(Pair):
+    """inputs -> outputs, then as many residual pairs as it is deep, then the picture halved."""
+
+    def __init__(self, inputs: int, outputs: int, depth: int = 1, generator: Generator = None) -> None:
+        super().__init__(outputs, generator)
         self.widen = Unit(inputs, outputs, generator)
-        self.first, self.second = Unit(outputs, outputs, generator), Unit(outputs, outputs, generator)
+        self.more = nn.Sequential(*(Pair(outputs, generator) for _ in range(depth - 1)))
         self.pool = nn.MaxPool2d(2)
 
     def forward(self, x: Any) -> Any:
-        x = self.widen(x)
-        return self.pool(self.second(self.first(x), around=x))
+        return self.pool(self.more(super().forward(self.widen(x))))
 
 
 class ResidualNetwork(nn.Module):
-    """28 -> (stem, pooled) 14 -> (stage) 7 -> (stage) 3 pixels; then one linear layer from all that is left."""
+    """28 -> (stem, pooled) 14 -> (stage) 7 -> (stage) 3 pixels; then one linear layer from all that is left.
 
-    def __init__(self, labels: int, dropout: float = 0.3, width: int = 32, generator: Generator = None) -> None:
+    depth: convolutions of the stem, and residual pairs of each stage.
+    """
+
+    def __init__(
+        self, labels: int, dropout: float = 0.3, width: int = 32, depth: int = 1, generator: Generator = None
+    ) -> None:
         super().__init__()
         self.stem = Unit(1, width, generator)
+        self.more = nn.Sequential(*(Unit(width, width, generator) for _ in range(depth - 1)))
         self.pool = nn.MaxPool2d(2)
-        self.stage1 = Stage(width, 2 * width, generator)
-        self.stage2 = Stage(2 * width, 4 * width, generator)
+        self.stage1 = Stage(width, 2 * width, depth, generator)
+        self.stage2 = Stage(2 * width, 4 * width, depth, generator)
         self.drop, self.flatten = nn.Dropout(dropout, generator), nn.Flatten()
         self.linear = nn.Linear(4 * width * 9, labels, generator=generator)
 
     def forward(self, x: Any) -> Any:
-        x = self.stage2(self.stage1(self.pool(self.stem(x))))
+        x = self.stage2(self.stage1(self.pool(self.more(self.stem(x)))))
         return self.linear(self.drop(self.flatten(x)))
 
 

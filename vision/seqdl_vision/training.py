@@ -34,7 +34,7 @@ DEFAULTS = Settings(epochs=20.0, lr=3e-3, weight_decay=0.05, validations=10)
 
 @dataclass(frozen=True)
 class LetterSettings:
-    """The network and its diet; `width` is for the residual network alone.
+    """The network and its diet; `width` and `depth` are for the residual network alone.
 
     augment: how strongly pictures are changed, 1 as Augmentation has it, 0 not at all. redrawn: share of the pictures
     with pen strokes that are drawn anew. junk: share of the pictures that are no character; with 0 the model has no
@@ -43,6 +43,7 @@ class LetterSettings:
 
     network: str = "residual"
     width: int = 32
+    depth: int = 1
     dropout: float = 0.3
     batch: int = 128
     label_smoothing: float = 0.05
@@ -55,7 +56,7 @@ class LetterSettings:
     def __post_init__(self) -> None:
         faults = [
             (self.network not in NETWORKS, f"--network must be one of {', '.join(NETWORKS)}"),
-            (min(self.width, self.batch) < 1, "sizes must be at least 1"),
+            (min(self.width, self.depth, self.batch) < 1, "sizes must be at least 1"),
             (not 0 <= self.dropout < 1, "--dropout must be in [0, 1)"),
             (not 0 <= self.label_smoothing < 1, "--label-smoothing must be in [0, 1)"),
             (not 0 <= self.augment <= 3, "--augment must be in [0, 3]"),
@@ -69,7 +70,7 @@ class LetterSettings:
     @property
     def architecture(self) -> dict[str, Any]:
         """What seqdl_vision.letters.build takes."""
-        size = {"width": self.width} if self.network == "residual" else {}
+        size = {"width": self.width, "depth": self.depth} if self.network == "residual" else {}
         return {"network": self.network, "dropout": self.dropout, **size}
 
     @property
