@@ -3,6 +3,7 @@
 SeqdlError 1            failed
 ├── UsageError 2        wrong use: an option or argument out of range
 ├── InputError 3        input missing or malformed; says file, line or record
+│   └── TooLargeError   beyond a limit that can be raised
 ├── ModelFileError 4    model missing, of the wrong kind, damaged or too new
 ├── OutputError 5       cannot write
 └── QualityError 6      a quality gate (--fail-under) was not met
@@ -25,6 +26,10 @@ class UsageError(SeqdlError, ValueError):
 
 class InputError(SeqdlError):
     exit_code = 3
+
+
+class TooLargeError(InputError):
+    """Beyond a limit that can be raised."""
 
 
 class ModelFileError(SeqdlError):

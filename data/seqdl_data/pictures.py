@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from seqdl_data.errors import InputError, unreadable
+from seqdl_data.errors import InputError, TooLargeError, unreadable
 from seqdl_data.picture_modes import to_bytes
 from seqdl_data.streams import standard_input
 
@@ -189,9 +189,9 @@ def _orientation(image: Image.Image) -> int:
     return turn if turn in TURNS else 1
 
 
-def _too_large(place: str, size: str, max_pixels: int) -> InputError:
+def _too_large(place: str, size: str, max_pixels: int) -> TooLargeError:
     limit = f"above the limit of {max_pixels:,}; make it smaller or raise the limit (--max-pixels)"
-    return InputError(f"{place}: {size} pixels, {limit}")
+    return TooLargeError(f"{place}: {size} pixels, {limit}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,14 +51,20 @@ class SiteScanner:
 
     def scan(self, pieces: Sequence[Piece]) -> pa.Table:
         """The sites of some pieces, one piece after the other."""
+        return self.scan_together([pieces])[0]
+
+    def scan_together(self, groups: Sequence[Sequence[Piece]]) -> list[pa.Table]:
+        """A table for each of several groups of pieces, which go through the network together."""
+        pieces = [piece for group in groups for piece in group]
         calls = self.model.judge(pieces)
         probability = self.model.probabilities(calls)
         widths = np.array([kind.width for kind in self.model.kinds])
         kept = probability >= self.min_probability
         start, kinds = calls.start[kept], calls.kind[kept]
-        return hit_table(
+        stretch = calls.stretch[kept]
+        table = hit_table(
             [piece.record for piece in pieces],
-            calls.stretch[kept],
+            stretch,
             start,
             start + widths[kinds],
             calls.reverse[kept],
@@ -65,3 +72,5 @@ class SiteScanner:
             kinds,
             probability[kept],
         )
+        ends = np.searchsorted(stretch, np.cumsum([len(group) for group in groups])).tolist()
+        return [table.slice(lo, hi - lo) for lo, hi in pairwise([0, *ends])]

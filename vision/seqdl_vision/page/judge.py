@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,16 +17,27 @@ RELATIVE = 0.5  # how far a character is judged beside the other characters, not
 NOTHING = 6.0  # nats for what is surely no character, beside its small chance to be one
 ORDINARY = 1.4  # letter heights: the doubts of a wider segment count more
 FLOOR = 1e-5
+TOGETHER = 256  # pictures the model is asked about at once
 
 
 Key = tuple[tuple[int, int], ...]
 
 
 class Judge:
-    """Chances of forms for sets of components of a page; what was asked once is remembered."""
+    """Chances of forms for sets of components of a page; what was asked once is remembered.
 
-    def __init__(self, components: Components, grey: Array, letters: Letters, forms: Forms) -> None:
-        self.components, self.grey, self.letters, self.forms = components, grey, letters, forms
+    tick: called after every few hundred pictures.
+    """
+
+    def __init__(
+        self,
+        components: Components,
+        grey: Array,
+        letters: Letters,
+        forms: Forms,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.components, self.grey, self.letters, self.forms, self.tick = components, grey, letters, forms, tick
         self.known: dict[Key, Array] = {}
 
     def __call__(self, sets: Sequence[Sequence[int]]) -> tuple[Array, Array]:
@@ -34,8 +45,11 @@ class Judge:
         keys = [self.key(members) for members in sets]
         new = [key for key in dict.fromkeys(keys) if key not in self.known]
         crop = Cropper(self.components, self.grey)
-        images = fit_all(crop([n for n, _ in key]) for key in new)
-        self.known.update(zip(new, self.letters.probabilities(images), strict=True))
+        for at in range(0, len(new), TOGETHER):
+            some = new[at : at + TOGETHER]
+            images = fit_all(crop([n for n, _ in key]) for key in some)
+            self.known.update(zip(some, self.letters.probabilities(images), strict=True))
+            self.tick()
         probabilities = np.array([self.known[key] for key in keys], np.float32).reshape(len(keys), -1)
         if not keys:
             return np.empty((0, len(self.forms)), np.float32), np.empty(0, np.float32)

@@ -22,6 +22,7 @@ from seqdl_vision.page.result import Page
 from seqdl_vision.page.steps import show_reading
 
 Debug = Callable[[str, Array], None]
+Tick = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,25 @@ class ReadOptions:
 
 
 def read_page(
-    photo: Array, letters: Letters, options: ReadOptions | None = None, *, debug: Debug | None = None
+    photo: Array,
+    letters: Letters,
+    options: ReadOptions | None = None,
+    *,
+    debug: Debug | None = None,
+    tick: Tick = lambda: None,
 ) -> Page:
     """Read an upright photo (H, W) or (H, W, 3) uint8 of dark handwriting on light paper.
 
-    debug: called with a name and a picture after each step. A page without ink has no lines, and its notes say so.
+    debug: called with a name and a picture after each step. tick: called every now and then; what it raises ends the
+    reading. A page without ink has no lines, and its notes say so.
     """
     options = options or ReadOptions()
-    ink = find_ink(photo, debug=debug)
+    ink = find_ink(photo, debug=_ticking(debug, tick))
     if not ink.mask.any():
         return Page((), photo.shape[1], photo.shape[0], ink.notes)
     forms = Forms(letters.labels, options.symbols)
     components = find_components(ink.mask, ink.stroke)
-    judge = Judge(components, ink.grey, letters, forms)
+    judge = Judge(components, ink.grey, letters, forms, tick)
     found = all_in_one(components, judge) if options.psm == CHARACTER else lay_out(components, judge, options.psm)
     paths = [best_characters(line, forms, components.stroke) for line in found]
     if debug is not None:
@@ -64,6 +71,15 @@ def read_page(
     counts = [len(line) for line in words]
     lines = composed(read, counts, forms, ink.to_photo, options.min_confidence, options.unknown)
     return Page(lines, photo.shape[1], photo.shape[0], ink.notes)
+
+
+def _ticking(debug: Debug | None, tick: Tick) -> Debug:
+    def step(name: str, picture: Array) -> None:
+        tick()
+        if debug is not None:
+            debug(name, picture)
+
+    return step
 
 
 def best_characters(line: Candidates, forms: Forms, stroke: float) -> tuple[list[int], list[Found]]:
