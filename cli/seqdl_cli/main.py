@@ -24,6 +24,7 @@ from seqdl_cli import (
     runs,
     scan,
     score,
+    serve,
     train,
 )
 from seqdl_data.errors import SeqdlError
@@ -88,6 +89,7 @@ app.command("scan")(scan.scan)
 app.command("ocr")(ocr.ocr)
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(explain.app, name="explain")
+app.command("serve")(serve.serve)
 app.command("inspect")(inspection.inspect)
 app.command("imagine")(imagine.imagine)
 app.command("quantize")(quantize.quantize)

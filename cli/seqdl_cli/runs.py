@@ -16,7 +16,7 @@ from seqdl_cli.common import shown
 from seqdl_data.plainjson import finite
 
 if TYPE_CHECKING:
-    from seqdl.training.runs import Run, RunSummary, ValidationRow
+    from seqdl.training.runs import RequestRow, Run, RunSummary, ValidationRow
 
 app = typer.Typer(no_args_is_help=True, help="List, show, draw and compare recorded trainings.")
 
@@ -65,6 +65,42 @@ def show(
         _print_json({"schema": "seqdl.runs.show/1"} | _as_document(loaded))
     else:
         typer.echo("\n".join(_describe(loaded)))
+
+
+@app.command()
+def requests(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the service's run, or its number.")],
+    log: Log = DEFAULT_LOG,
+    as_json: AsJson = False,
+) -> None:
+    """Show the requests that `seqdl serve --log` has kept: for each path and status how many, and how long they took.
+
+    Times are in milliseconds: until the answer began, and until it ended. With --json each request is listed.
+
+    Example: seqdl runs requests service-20260101-120000 --log runs/runs.sqlite
+    """
+    from seqdl.training.runs import load_requests
+
+    rows = load_requests(log, run)
+    if as_json:
+        _print_json({"schema": "seqdl.runs.requests/1", "requests": [row._asdict() for row in rows]})
+        return
+    by_kind: dict[tuple[str, int], list[RequestRow]] = {}
+    for row in rows:
+        by_kind.setdefault((row.path, row.status), []).append(row)
+    header = ["path", "status", "requests", "began, median", "ended, median", "p95", "p99", "sent, bytes"]
+    _print_table(header, [_request_cells(*kind, of_kind) for kind, of_kind in sorted(by_kind.items())])
+
+
+def _request_cells(path: str, status: int, rows: list[RequestRow]) -> list[str]:
+    began = sorted(row.first_seconds for row in rows)
+    ended = sorted(row.seconds for row in rows)
+
+    def at(values: list[float], share: float) -> str:
+        return f"{1000 * values[min(len(values) - 1, int(share * len(values)))]:.1f}"
+
+    figures = [at(began, 0.5), at(ended, 0.5), at(ended, 0.95), at(ended, 0.99)]
+    return [shown(path), str(status), str(len(rows)), *figures, f"{sum(row.sent for row in rows):,}"]
 
 
 @app.command()

@@ -15,7 +15,7 @@ from pathlib import Path
 from seqdl.errors import InputError, OutputError
 
 APPLICATION_ID = int.from_bytes(b"sqdl", "big")  # bytes 68-71 of the file: tells `file` and us whose it is
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: requests of a service
 
 # SQLite keeps NaN as NULL, so every figure may be NULL.
 SCHEMA = """
@@ -35,6 +35,11 @@ CREATE TABLE samples (run INTEGER REFERENCES runs, step INTEGER, seconds REAL, t
     PRIMARY KEY (run, step)) WITHOUT ROWID;
 CREATE TABLE notes (run INTEGER REFERENCES runs, step INTEGER, seconds REAL, text TEXT);
 CREATE INDEX notes_by_run ON notes (run, step);
+"""
+SINCE_2 = """
+CREATE TABLE requests (run INTEGER REFERENCES runs, ended TEXT, request TEXT, method TEXT, path TEXT, status INTEGER,
+    seconds REAL, first_seconds REAL, received INTEGER, sent INTEGER, about TEXT);
+CREATE INDEX requests_by_run ON requests (run, ended)
 """
 
 

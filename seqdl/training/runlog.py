@@ -26,6 +26,7 @@ from seqdl.training.runfile import (
     APPLICATION_ID,
     SCHEMA,
     SCHEMA_VERSION,
+    SINCE_2,
     is_alive,
     process_start,
     schema_version,
@@ -37,6 +38,7 @@ STATUSES = ("running", "done", "interrupted", "diverged", "failed")
 FLUSH_SECONDS = 1.0
 BUSY_SECONDS = 30.0
 
+REQUEST_COLUMNS = ("request", "method", "path", "status", "seconds", "first_seconds", "received", "sent")
 ROW_TABLES = ("training", "validation", "layers", "arrays", "samples", "notes")
 
 
@@ -144,6 +146,12 @@ class RunLog:
         """Something a reader of the curves should know, such as a roll-back."""
         self._add("notes", int(step), float(seconds), _storable(text))
 
+    def request(self, entry: Mapping[str, Any]) -> None:
+        """A request that a service answered: its id, method, path, status, seconds, first_seconds (to the first byte of
+        the answer), received and sent (bytes), and whatever else is known of it."""
+        about = {key: value for key, value in entry.items() if key not in REQUEST_COLUMNS}
+        self._add("requests", _now(), *(entry[key] for key in REQUEST_COLUMNS), _json(about))
+
     def flush(self) -> None:
         """Commit all rows that wait in memory."""
         if self._waiting:
@@ -235,8 +243,9 @@ def _prepare_patiently(connection: sqlite3.Connection, path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     with transaction(connection):
-        if schema_version(connection, path) == 0:
-            for statement in SCHEMA.split(";"):
+        version = schema_version(connection, path)
+        if version < SCHEMA_VERSION:
+            for statement in (SINCE_2 if version else SCHEMA + SINCE_2).split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -65,6 +65,21 @@ class TextRow(NamedTuple):
     text: str
 
 
+class RequestRow(NamedTuple):
+    """A request that a service answered; first_seconds: until the first byte of the answer; bytes received and sent."""
+
+    ended: str
+    request: str
+    method: str
+    path: str
+    status: int
+    seconds: float
+    first_seconds: float
+    received: int
+    sent: int
+    about: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class RunSummary:
     """A run in one line. `status` is that of the log, or "killed" when its process is gone without a word."""
@@ -137,6 +152,17 @@ def load_run(path: str | os.PathLike[str], name_or_id: str | int) -> Run:
             samples=_rows(connection, "samples", TextRow, run),
             notes=_rows(connection, "notes", TextRow, run),
         )
+
+
+def load_requests(path: str | os.PathLike[str], name_or_id: str | int) -> list[RequestRow]:
+    """The requests that a service has logged, in the order in which they ended."""
+    with _reading(Path(path)) as connection:
+        run = _find(connection, Path(path), name_or_id)
+        if schema_version(connection, Path(path)) < 2:
+            return []
+        columns = ", ".join(RequestRow._fields)
+        rows = connection.execute(f"SELECT {columns} FROM requests WHERE run = ? ORDER BY ended, rowid", (run,))
+        return [RequestRow(*row[:-1], json.loads(row[-1])) for row in rows]
 
 
 def load_array(

@@ -1,0 +1,1 @@
+"""The service: text, sites and handwriting over HTTP, and a page to try them."""

@@ -1,0 +1,176 @@
+"""The server's side of the compute process: jobs go out, their parts come in, and a process that dies is replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+from seqdl_serve.errors import failed, overloaded, unavailable
+from seqdl_serve.messages import Begun, Dropped, End, Failure, Job, Part, Ready, Start, Taken, Unable
+from seqdl_serve.settings import Settings
+from seqdl_serve.worker import main
+
+logger = logging.getLogger("seqdl.serve")
+AGAIN = 0.5  # seconds before a process that died is replaced; twice as long each time it dies before it was ready
+LONGEST = 30.0
+DIED = Failure("worker_died", "the compute process ended; it is started again: send the request again")
+
+
+class Running:
+    """A job that was taken on: its parts as they come. It must be closed, which stops the work on it."""
+
+    def __init__(self, compute: Compute, number: int, job: Job) -> None:
+        self.compute, self.number, self.job = compute, number, job
+        self.begun = False
+        self.arrived: asyncio.Queue[Part | End] = asyncio.Queue()
+        self.ended = False
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        """The data of the next part; ApiError where the job failed."""
+        if self.ended:
+            raise StopAsyncIteration
+        message = await self.arrived.get()
+        if isinstance(message, End):
+            self.ended = True
+            if message.failure is not None:
+                raise failed(message.failure)
+            raise StopAsyncIteration
+        self.compute.tell(Taken(self.number))
+        return message.data
+
+    def close(self) -> None:
+        self.ended = True
+        self.compute.forget(self)
+
+
+class Compute:
+    """The compute process. All but the two threads at the pipe belongs to the event loop.
+
+    count: told of each part, by its job and amount. models: what GET /v1/models says, from the first readiness on.
+    """
+
+    def __init__(self, settings: Settings, count: Callable[[Job, int], None] = lambda job, amount: None) -> None:
+        self.settings, self.count = settings, count
+        self.models: list[dict[str, Any]] = []
+        self.ready = False
+        self.problem = ""  # why it will never be ready
+        self.restarts = 0
+        self.jobs: dict[int, Running] = {}
+        self.process: Any = None
+        self._numbers = itertools.count(1)
+        self._outgoing: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._closed = False
+        self._pause = AGAIN
+
+    # A job's life
+
+    def submit(self, job: Job) -> Running:
+        """Take on a job; ApiError 429 where too many wait, 503 where the process cannot start."""
+        if self.problem:
+            raise unavailable(self.problem)
+        if len(self.jobs) >= self.settings.limits.queue:
+            raise overloaded(len(self.jobs))
+        running = Running(self, next(self._numbers), job)
+        self.jobs[running.number] = running
+        if self.ready:
+            self.tell(Start(running.number, job))
+        return running
+
+    def forget(self, running: Running) -> None:
+        if self.jobs.pop(running.number, None) is not None:
+            self.tell(Dropped(running.number))
+
+    def tell(self, message: Any) -> None:
+        self._outgoing.put(message)
+
+    @property
+    def waiting(self) -> int:
+        return sum(not running.begun for running in self.jobs.values())
+
+    # The process's life
+
+    def start(self) -> None:
+        """Begin a process; it is ready some seconds later."""
+        context = get_context("spawn")  # a fork would take the threads' locks along as they are
+        ours, theirs = context.Pipe()
+        self.process = context.Process(target=main, args=(theirs, self.settings), name="seqdl-compute", daemon=True)
+        self.process.start()
+        theirs.close()
+        self._outgoing = queue.SimpleQueue()
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_send, args=(ours, self._outgoing), daemon=True).start()
+        threading.Thread(target=self._listen, args=(ours, loop), daemon=True).start()
+
+    async def stop(self) -> None:
+        """End the process; what still runs fails."""
+        self._closed = True
+        self.tell(None)  # the sender closes the pipe
+        process = self.process
+        if process is not None:
+            await asyncio.to_thread(process.join, 5)
+            if process.is_alive():
+                process.kill()
+
+    def _listen(self, pipe: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread: hand over what comes, until the process is gone."""
+        with suppress(EOFError, OSError):
+            while True:
+                message = pipe.recv()
+                loop.call_soon_threadsafe(self._take, message)
+        with suppress(RuntimeError):  # the loop is closed: so is the server
+            loop.call_soon_threadsafe(self._died)
+
+    def _take(self, message: Any) -> None:
+        if isinstance(message, Ready):
+            self.models, self.ready, self._pause = message.models, True, AGAIN
+            for running in self.jobs.values():
+                self.tell(Start(running.number, running.job))
+        elif isinstance(message, Unable):
+            self.problem = message.message
+            logger.error("the compute process cannot start: %s", message.message)
+        elif (running := self.jobs.get(message.number)) is not None:
+            running.begun = True
+            if isinstance(message, Part):
+                self.count(running.job, message.amount)
+            if not isinstance(message, Begun):
+                running.arrived.put_nowait(message)
+
+    def _died(self) -> None:
+        """What had begun fails; what waits, waits for the next process."""
+        self.tell(None)
+        if self._closed:
+            return
+        was_ready, self.ready = self.ready, False
+        for running in list(self.jobs.values()):
+            if running.begun or self.problem:
+                running.arrived.put_nowait(End(running.number, DIED))
+        if self.problem:
+            return
+        self.restarts += 1
+        logger.error("the compute process ended with code %s; starting another", self.process.exitcode)
+        asyncio.get_running_loop().call_later(self._pause, self._again)
+        if not was_ready:
+            self._pause = min(LONGEST, 2 * self._pause)
+
+    def _again(self) -> None:
+        if not self._closed:
+            self.start()
+
+
+def _send(pipe: Connection, outgoing: queue.SimpleQueue[Any]) -> None:
+    """In a thread: a pipe that is full must not stop the event loop."""
+    with suppress(OSError):
+        while (message := outgoing.get()) is not None:
+            pipe.send(message)
+    pipe.close()

@@ -1,0 +1,180 @@
+"""What surrounds every request: its id, the key, the limits of size and time, the figures, the log.
+
+An ASGI application around another. It is no middleware of Starlette's, which would hold a stream back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from seqdl_serve import errors
+from seqdl_serve.errors import ApiError
+from seqdl_serve.metrics import Metrics
+from seqdl_serve.settings import Settings
+
+Message = MutableMapping[str, Any]
+logger = logging.getLogger("seqdl.serve.requests")
+REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+GUARDED = ("/v1/", "/metrics")
+GRACE = 2.0  # seconds beyond the limit in which the answer can still say that it was reached
+ENDPOINTS = frozenset(
+    [
+        "/v1/completions",
+        "/v1/models",
+        "/v1/scan",
+        "/v1/ocr",
+        "/v1/classify",
+        "/healthz",
+        "/readyz",
+        "/health",
+        "/metrics",
+        "/openapi.json",
+        "/",
+    ]
+)
+
+
+@dataclass
+class Exchange:
+    """A request and its answer, as they go."""
+
+    id: str
+    method: str
+    path: str
+    begun: float
+    deadline: float
+    received: int = 0
+    complete: bool = False  # whether all of the body is here
+    sent: int = 0
+    status: int = 0
+    first: float = 0.0
+    about: dict[str, Any] = field(default_factory=dict)  # what the endpoint adds to the log
+
+    @property
+    def endpoint(self) -> str:
+        """Of a few names, whatever paths are tried."""
+        return self.path if self.path in ENDPOINTS else "/page" if self.path.startswith("/page/") else "other"
+
+
+class Gate:
+    """`app` behind the gate. log: told of each exchange when it is over."""
+
+    def __init__(self, app: Any, settings: Settings, metrics: Metrics, log: Callable[[dict[str, Any]], None]) -> None:
+        self.app, self.settings, self.metrics, self.log = app, settings, metrics, log
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = self._exchange(scope)
+        scope.setdefault("state", {})["exchange"] = exchange
+        ways = _Ways(exchange, self.settings.limits.body, self.settings.limits.seconds, receive, send)
+        try:
+            self._check_key(scope)
+            await self.app(scope, ways.receive, ways.send)
+        except ApiError as error:
+            await _answer(error, exchange, scope, receive, ways)
+        except (ConnectionError, TimeoutError):
+            pass  # the client is gone, or does not read
+        except Exception:
+            logger.exception("request %s failed", exchange.id)
+            error = ApiError(500, "this is a fault of the server; its log says more", "internal")
+            await _answer(error, exchange, scope, receive, ways)
+        finally:
+            self._record(exchange)
+
+    def _exchange(self, scope: Message) -> Exchange:
+        given = _header(scope, b"x-request-id")
+        name = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        now = time.monotonic()
+        return Exchange(name, scope["method"], scope["path"], now, now + self.settings.limits.seconds)
+
+    def _check_key(self, scope: Message) -> None:
+        key = self.settings.api_key
+        if not key or scope["method"] == "OPTIONS" or not scope["path"].startswith(GUARDED):
+            return
+        scheme, _, given = _header(scope, b"authorization").partition(" ")
+        same = hmac.compare_digest(given.strip().encode(), key.encode())  # in constant time
+        if scheme.lower() != "bearer" or not same:
+            error = ApiError(401, "a key is needed: Authorization: Bearer KEY", "invalid_api_key")
+            error.headers = {"WWW-Authenticate": "Bearer"}
+            raise error
+
+    def _record(self, exchange: Exchange) -> None:
+        seconds = time.monotonic() - exchange.begun
+        status = exchange.status or 499  # hung up before there was an answer
+        self.metrics.requests.labels(exchange.endpoint, _method(exchange.method), str(status)).inc()
+        self.metrics.seconds.labels(exchange.endpoint).observe(seconds)
+        if exchange.first:
+            self.metrics.first.labels(exchange.endpoint).observe(exchange.first)
+        self.log(
+            {
+                "request": exchange.id,
+                "method": exchange.method,
+                "path": exchange.path,
+                "status": status,
+                "seconds": round(seconds, 6),
+                "first_seconds": round(exchange.first, 6),
+                "received": exchange.received,
+                "sent": exchange.sent,
+                **exchange.about,
+            }
+        )
+
+
+class _Ways:
+    """receive and send of a request, watched."""
+
+    def __init__(self, exchange: Exchange, most: int, seconds: float, receive: Any, send: Any) -> None:
+        self.exchange, self.most, self.seconds = exchange, most, seconds
+        self._receive, self._send = receive, send
+
+    async def receive(self) -> Message:
+        if self.exchange.complete:
+            return await self._receive()  # type: ignore[no-any-return]
+        try:
+            async with asyncio.timeout(max(0.0, self.exchange.deadline - time.monotonic())):
+                message: Message = await self._receive()
+        except TimeoutError:
+            raise errors.too_long(self.seconds) from None
+        self.exchange.received += len(message.get("body", b""))
+        self.exchange.complete = not message.get("more_body", False)
+        if self.exchange.received > self.most:
+            raise errors.too_large(f"a body of more than {self.most:,} bytes, the limit (--max-body)")
+        return message
+
+    async def send(self, message: Message) -> None:
+        exchange = self.exchange
+        if message["type"] == "http.response.start":
+            exchange.status = message["status"]
+            exchange.first = time.monotonic() - exchange.begun
+            message["headers"] = [*message.get("headers", []), (b"x-request-id", exchange.id.encode())]
+            if not exchange.complete and exchange.status >= 400:
+                message["headers"].append((b"connection", b"close"))  # the rest of the body is not wanted
+        exchange.sent += len(message.get("body", b""))
+        async with asyncio.timeout(max(0.0, exchange.deadline + GRACE - time.monotonic())):
+            await self._send(message)
+
+
+async def _answer(error: ApiError, exchange: Exchange, scope: Message, receive: Any, ways: _Ways) -> None:
+    """The error, if nothing has been sent; an answer that has begun breaks off, so that nobody takes it for whole."""
+    if not exchange.status:
+        await JSONResponse(error.body, error.status_code, error.headers)(scope, receive, ways.send)
+
+
+def _header(scope: Message, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+def _method(method: str) -> str:
+    return method if method in ("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH") else "other"

@@ -1,0 +1,55 @@
+"""The way of a job's results to the server, which holds back a job whose client does not take them."""
+
+from __future__ import annotations
+
+import logging
+from multiprocessing.connection import Connection
+from typing import Any
+
+from seqdl_data.errors import SeqdlError, TooLargeError
+from seqdl_serve.messages import Begun, End, Failure, Part
+
+WINDOW = 8  # parts on their way; small enough for memory, large enough for no pause between them
+logger = logging.getLogger("seqdl.serve.compute")
+
+
+class Outbox:
+    """Sends what the jobs give, and knows which jobs are wanted."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.on_the_way: dict[int, int] = {}
+
+    def begin(self, number: int) -> None:
+        self.on_the_way[number] = 0
+        self.pipe.send(Begun(number))
+
+    def taken(self, number: int) -> None:
+        if number in self.on_the_way:
+            self.on_the_way[number] -= 1
+
+    def drop(self, number: int) -> None:
+        self.on_the_way.pop(number, None)
+
+    def flows(self, number: int) -> bool:
+        """Whether the client takes what it is given, so that there should be more."""
+        return self.on_the_way.get(number, WINDOW) < WINDOW
+
+    def part(self, number: int, data: Any, amount: int) -> None:
+        if number in self.on_the_way:
+            self.on_the_way[number] += 1
+            self.pipe.send(Part(number, data, amount))
+
+    def end(self, number: int, error: Exception | None = None) -> None:
+        """The job is done, or has failed: by its input, or by a fault of ours, which is logged."""
+        if self.on_the_way.pop(number, None) is not None:
+            self.pipe.send(End(number, None if error is None else failure(error)))
+
+
+def failure(error: Exception) -> Failure:
+    if isinstance(error, TooLargeError):
+        return Failure("too_large", str(error))
+    if isinstance(error, SeqdlError):
+        return Failure("invalid_input", str(error))
+    logger.error("a job failed", exc_info=error)
+    return Failure("internal", "this is a fault of the server; its log says more")

@@ -1,0 +1,46 @@
+"""A small job of each kind, so that the kernels are compiled and loaded before the first request."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from seqdl.dna import Motif, scan
+from seqdl.text import SamplingOptions, TextBatch
+from seqdl_serve.models import Models
+from seqdl_vision import read_page
+
+STREAMS = 5  # more than there are threads: kernels for one stream and for several
+CONSENSUS = "TATAWAW"
+
+
+def warm(models: Models) -> None:
+    """Run each model once; some seconds where the kernels are compiled already."""
+    for text in models.texts.values():
+        batch = TextBatch(text)
+        for number in range(STREAMS):
+            batch.add(number, "a", 4, seed=number, options=SamplingOptions(top_k=5), alternatives=number)
+            batch.step(1)
+        while len(batch):
+            batch.step(4)
+    with tempfile.TemporaryDirectory() as folder:
+        fasta = Path(folder, "sequence.fa")
+        fasta.write_text(">sequence\n" + "TATAAAAGGTAAGTCAG" * 40 + "\n")
+        list(scan(fasta, motifs=[Motif.from_consensus(CONSENSUS)], thresh=1e-3))
+        for sites in models.sites.values():
+            list(scan(fasta, model=sites))
+    page = _page()
+    for letters in models.letters.values():
+        read_page(page, letters)
+
+
+def _page() -> np.ndarray:
+    """Dark strokes on light, lines of them: uint8 (H, W)."""
+    page = np.full((300, 400), 230, np.uint8)
+    for y in (40, 140, 220):
+        for x in range(30, 360, 40):
+            page[y : y + 40, x : x + 6] = 30
+            page[y + 34 : y + 40, x : x + 24] = 30
+    return page
