@@ -35,6 +35,7 @@ from seqdl.ops.convolution import pool_window
 from seqdl.quantisation import quantise_rows
 from seqdl.text import SamplingOptions
 from seqdl.text.network import CharNetwork
+from seqdl.text.sampling import for_streams
 from seqdl.text.streams import Streams, pack
 
 TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
@@ -1059,8 +1060,8 @@ def test_add_scaled_adds() -> None:
 # Choosing a symbol: V symbols; seqdl.text.sampling's meaning of the options is in test_sampling.py
 
 
-def rules(**options) -> sampling.Sampling:
-    return SamplingOptions(**({"temperature": 1.0} | options)).for_kernel()
+def rules(**options) -> np.void:
+    return for_streams([SamplingOptions(**({"temperature": 1.0} | options))])[0]
 
 
 def test_largest_is_the_first_of_equals() -> None:
@@ -1084,11 +1085,20 @@ def test_exponentials_of_what_is_far_below_are_zero() -> None:
     np.testing.assert_array_equal(weights, [0, 1, 0])
 
 
-def test_surprise_equals_the_formula() -> None:
+def test_log_sum_equals_the_formula() -> None:
     logits = draw(9, dtype=np.dtype("float32")) * 5
     for symbol in range(9):
-        ours = sampling.surprise(logits, symbol, np.empty(9))
+        ours = sampling.log_sum(logits, np.empty(9)) - logits[symbol]
         assert ours == pytest.approx(naive.cross_entropy(logits[None], np.array([symbol])))
+
+
+@pytest.mark.parametrize("V", [1, 2, 3, 20, 65])
+@pytest.mark.parametrize("K", [0, 1, 2, 7, 65])
+def test_likeliest_are_the_first_of_all_in_order(K, V) -> None:
+    logits = np.round(np.random.default_rng(V).normal(0, 2, V)).astype(np.float32)  # with equal ones
+    best = np.full(min(K, V), -9)
+    sampling.likeliest(logits, best)
+    assert best.tolist() == sorted(range(V), key=lambda v: (-logits[v], v))[:K]
 
 
 def test_penalise_moves_recent_symbols_and_forbids_others() -> None:
@@ -1230,21 +1240,45 @@ def test_advance_with_int8_weights_moves_as_with_their_values(cell) -> None:
         np.testing.assert_allclose(streams.state.logits, wanted, atol=1e-3)
 
 
+def test_window_is_the_end_of_a_row() -> None:
+    state = writers("gru", 1, 3, remembered=4)[1].state
+    state.recent[...] = np.arange(12).reshape(3, 4)
+    samplings = for_streams([SamplingOptions(repeat_penalty=1.5, repeat_last_n=last) for last in (0, 1, 4)])
+    assert [generation.window(state, samplings, s).tolist() for s in range(3)] == [[], [7], [8, 9, 10, 11]]
+
+
+def test_rate_fills_in_one_place() -> None:
+    logits, symbols, places = np.log([0.2, 0.5, 0.3]).astype(np.float32), np.array([[0, 1], [2, 0]]), (2, 2, 2)
+    steps = generation.Steps(symbols, np.zeros((2, 2)), np.zeros((2, 2)), np.full(places, -9), np.zeros(places))
+    generation.rate(steps, 1, 0, logits, np.empty(3))
+    np.testing.assert_allclose(steps.nats, [[0, 0], [-np.log(0.3), 0]], rtol=1e-6)
+    assert steps.likeliest.tolist() == [[[-9, -9]] * 2, [[1, 2], [-9, -9]]]
+    np.testing.assert_allclose(steps.likeliest_nats[1, 0], -np.log([0.5, 0.3]), rtol=1e-6)
+
+
 @CELLS
 def test_write_reads_what_is_given_and_chooses_the_rest(cell) -> None:
     network, streams = writers(cell, 2, 3, remembered=4)
-    options = rules(temperature=0.9, repeat_penalty=1.5)
+    windows = [4, 0, 2]
+    penalties = {"temperature": 0.9, "repeat_penalty": 1.5}
+    samplings = for_streams([SamplingOptions(**penalties, repeat_last_n=last) for last in windows])
     given = np.random.default_rng(0).integers(0, 5, (30, 3))
     symbols, chances = np.where(np.arange(30)[:, None] < 10, given, -1), np.random.default_rng(1).random((30, 3))
     allowed, nats, scratch = np.ones(5, np.bool_), np.full((30, 3), np.nan), np.empty((2, 5))
-    generation.write(streams.weights, streams.state, allowed, options, chances, symbols, nats, 0, 3)
+    likeliest, their_nats = np.full((30, 3, 2), -9), np.full((30, 3, 2), np.nan)
+    steps = generation.Steps(symbols, chances, nats, likeliest, their_nats)
+    generation.write(streams.weights, streams.state, allowed, samplings, steps, 0, 3)
     logits = np.concatenate([np.zeros((1, 3, 5)), twin_logits(network, symbols)]).astype(np.float32)
     for n, s in np.ndindex(30, 3):
-        counts = np.bincount(symbols[max(0, n - 4) : n, s], minlength=5)
-        chosen = sampling.pick(logits[n, s], allowed, counts, options, chances[n, s], scratch)
+        counts = np.bincount(symbols[max(0, n - windows[s]) : n, s], minlength=5)
+        chosen = sampling.pick(logits[n, s], allowed, counts, samplings[s], chances[n, s], scratch)
         assert symbols[n, s] == (given[n, s] if n < 10 else chosen)
-        assert nats[n, s] == pytest.approx(sampling.surprise(logits[n, s], symbols[n, s], scratch[0]), abs=1e-5)
-    np.testing.assert_array_equal(streams.state.recent, symbols[-4:].T)
+        twin = [naive.cross_entropy(logits[n, s][None], np.array([v])) for v in range(5)]
+        assert nats[n, s] == pytest.approx(twin[symbols[n, s]], abs=1e-5)
+        assert likeliest[n, s].tolist() == np.argsort(twin, kind="stable")[:2].tolist()
+        np.testing.assert_allclose(their_nats[n, s], np.sort(twin)[:2], atol=1e-5)
+    for s, last in enumerate(windows):
+        assert streams.state.recent[s].tolist() == [-1] * (4 - last) + symbols[30 - last :, s].tolist()
     np.testing.assert_allclose(streams.state.logits, logits[-1], rtol=1e-5, atol=1e-5)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -21,9 +21,10 @@ from seqdl.kernels import sampling as kernels
 from seqdl.quantisation import quantise_rows
 from seqdl.tensor import no_grad
 from seqdl.text import CharModel, SamplingOptions
-from seqdl.text.model import CHUNK, CHUNK_OF_MANY, Piece, _decoded, _joined, _without_stops
+from seqdl.text.decoding import Piece, TextDecoder
+from seqdl.text.model import CHUNK, CHUNK_OF_MANY
 from seqdl.text.network import CharNetwork
-from seqdl.text.sampling import RANGES
+from seqdl.text.sampling import RANGES, for_streams
 from seqdl.text.scoring import surprisal
 from seqdl.text.streams import mean_nats, pack
 from seqdl.text.vocabulary import ByteVocabulary, CharVocabulary, vocabulary_from
@@ -41,7 +42,7 @@ def pick(logits: Any, counts: Any = None, allowed: Any = None, chance: float = 0
 
 def chosen(logits: Array, allowed: Array, counts: Array, options: SamplingOptions, chance: float) -> int:
     scratch = np.full((2, len(logits)), np.nan)
-    return int(kernels.pick(logits, allowed, counts, options.for_kernel(), chance, scratch))
+    return int(kernels.pick(logits, allowed, counts, for_streams([options])[0], chance, scratch))
 
 
 def naive_distribution(logits: Array, allowed: Array, counts: Array, o: SamplingOptions) -> dict[int, float]:
@@ -268,7 +269,7 @@ def test_many_texts_have_the_bits_that_each_has_alone(
     set_num_threads(threads)
     length = CHUNK_OF_MANY + 40
     together = model.generate_many(PROMPTS, length, seeds=range(7), **MANY[name])
-    alone = [_joined(model.generate(p, length, seed=s, **MANY[name])) for s, p in enumerate(PROMPTS)]
+    alone = [Piece.joined(model.generate(p, length, seed=s, **MANY[name])) for s, p in enumerate(PROMPTS)]
     assert together == alone
     assert len({piece.text for piece in together}) > 1
 
@@ -358,6 +359,12 @@ def chunks(data: bytes, cuts: list[int]) -> list[tuple[Array, Array]]:
     return [(symbols[a:b], nats[a:b]) for a, b in pairwise(edges)]
 
 
+def decoded(pushes: list[tuple[Array, Array]], stop: Sequence[str] = ()) -> list[Piece]:
+    decoder = TextDecoder(ByteVocabulary(), stop)
+    pieces = [decoder.push(symbols.tolist(), nats.tolist()) for symbols, nats in pushes]
+    return [piece for piece in [*pieces, decoder.end()] if piece is not None]
+
+
 CUTS = st.lists(st.integers(0, 1000), max_size=6)
 
 
@@ -365,7 +372,7 @@ CUTS = st.lists(st.integers(0, 1000), max_size=6)
 @given(st.text(), CUTS)
 def test_pieces_never_cut_a_character(text: str, cuts: list[int]) -> None:
     data = text.encode()
-    pieces = list(_decoded(iter(chunks(data, cuts)), ByteVocabulary()))
+    pieces = decoded(chunks(data, cuts))
     assert "".join(piece.text for piece in pieces) == text
     for piece in pieces:
         assert bytes(piece.symbols) == piece.text.encode()
@@ -377,14 +384,14 @@ def test_pieces_never_cut_a_character(text: str, cuts: list[int]) -> None:
 def test_a_character_that_stays_incomplete_is_left_out(text: str, cuts: list[int], missing: int) -> None:
     data = text.encode()[:-missing]
     whole = data.decode(errors="ignore")
-    pieces = list(_decoded(iter(chunks(data, cuts)), ByteVocabulary()))
+    pieces = decoded(chunks(data, cuts))
     assert "".join(piece.text for piece in pieces) == whole
     assert b"".join(bytes(piece.symbols) for piece in pieces) == whole.encode()
 
 
 @given(st.binary(), CUTS)
 def test_any_bytes_become_text(data: bytes, cuts: list[int]) -> None:
-    pieces = list(_decoded(iter(chunks(data, cuts)), ByteVocabulary()))
+    pieces = decoded(chunks(data, cuts))
     text = "".join(piece.text for piece in pieces)
     assert data.decode(errors="replace").rstrip("\ufffd") == text.rstrip("\ufffd")
     assert all(len(piece.logprobs) == len(piece.symbols) for piece in pieces)
@@ -393,16 +400,74 @@ def test_any_bytes_become_text(data: bytes, cuts: list[int]) -> None:
 
 @given(st.text("ab", max_size=30), CUTS, st.lists(st.text("ab", max_size=4), max_size=3))
 def test_text_ends_before_the_first_stop_string(text: str, cuts: list[int], stop: list[str]) -> None:
-    pieces = _without_stops(_decoded(iter(chunks(text.encode(), cuts)), ByteVocabulary()), stop)
-    found = [text.index(s) for s in stop if s and s in text]
-    # Of several the one that is complete first ends the text, and pieces may complete two at once.
-    written = "".join(piece.text for piece in pieces)
-    if not found:
-        assert written == text
-    else:
-        assert text.startswith(written)
-        assert not any(s in written for s in stop if s)
-        assert any(text.startswith(s, len(written)) for s in stop if s)
+    pieces = decoded(chunks(text.encode(), cuts), stop)
+    # Of several the one that is complete first ends the text, however it is cut.
+    found = [(text.index(s) + len(s), text.index(s)) for s in stop if s and s in text]
+    assert "".join(piece.text for piece in pieces) == (text[: min(found)[1]] if found else text)
+    assert all(bytes(piece.symbols) == piece.text.encode() for piece in pieces)
+
+
+@given(st.binary(max_size=20), CUTS, st.sampled_from(["a", "\ufffd", "é", "\U0001f600x"]))
+def test_a_stop_string_leaves_the_symbols_of_the_text(data: bytes, cuts: list[int], stop: str) -> None:
+    data += b"\xe2\x82" + stop.encode() + b"\xf0\x9f"
+    pieces = decoded(chunks(data, cuts), [stop])
+    written, symbols = "".join(p.text for p in pieces), b"".join(bytes(p.symbols) for p in pieces)
+    assert written == data.decode(errors="replace").split(stop)[0]
+    assert symbols.decode(errors="replace") == written
+    assert data.startswith(symbols)
+    assert [value for p in pieces for value in p.logprobs] == [-n / 8 for n in range(len(symbols))]
+
+
+def test_what_may_begin_a_stop_string_is_held_back_and_no_more() -> None:
+    decoder = TextDecoder(ByteVocabulary(), ["end", "nd"])
+    pushed = [decoder.push(list(text), [0.0] * len(text)) for text in (b"then the e", b"n", b"emy, the en", b"d, not")]
+    assert [piece and piece.text for piece in pushed] == ["then the ", None, "enemy, the ", ""]
+    assert decoder.stopped
+    assert decoder.push([97], [0.0]) is None
+    assert decoder.end() is None
+
+
+def test_alternatives_come_with_their_symbols() -> None:
+    decoder = TextDecoder(ByteVocabulary())
+    pushes = [([65, 0xC3], [1.0, 2.0], [[(65, -1.0)], [(7, -0.5)]]), ([0xA9], [3.0], [[(0xA9, -3.0)]])]
+    assert [decoder.push(*push) for push in pushes] == [
+        Piece("A", [65], [-1.0], [[(65, -1.0)]]),
+        Piece("é", [0xC3, 0xA9], [-2.0, -3.0], [[(7, -0.5)], [(0xA9, -3.0)]]),
+    ]
+    assert Piece.joined([]) == Piece("", [], [])
+
+
+@pytest.mark.parametrize("vocabulary", [ByteVocabulary(), CharVocabulary("abc")])
+def test_alternatives_are_the_likeliest_symbols(vocabulary: ByteVocabulary | CharVocabulary) -> None:
+    network = CharNetwork(vocabulary.size, "gru", 8, generator=np.random.default_rng(0)).eval()
+    model = CharModel(network, vocabulary)
+    plain = Piece.joined(model.generate("ab", 70, seed=1, options=SamplingOptions(top_k=3)))
+    assert plain.alternatives == []
+    piece = Piece.joined(model.generate("ab", 70, seed=1, options=SamplingOptions(top_k=3), alternatives=9))
+    assert (piece.text, piece.symbols, piece.logprobs) == (plain.text, plain.symbols, plain.logprobs)
+    for symbol, logprob, likeliest in zip(piece.symbols, piece.logprobs, piece.alternatives, strict=True):
+        assert len(likeliest) == min(9, vocabulary.size)
+        assert likeliest == sorted(likeliest, key=lambda pair: (-pair[1], pair[0]))
+        assert dict(likeliest)[symbol] == logprob
+    few = model.generate_many(["ab", "c"], 70, seeds=[1, 2], options=SamplingOptions(top_k=3), alternatives=2)
+    assert few[0].alternatives == [likeliest[:2] for likeliest in piece.alternatives]
+    with pytest.raises(UsageError, match="alternatives must not be negative"):
+        model.generate("", alternatives=-1)
+
+
+def test_half_of_a_surrogate_pair_is_no_prompt(model_file: Path) -> None:
+    with pytest.raises(InputError, match="character 2 is half of a surrogate pair"):
+        CharModel.load(model_file).generate("ab\ud800")
+
+
+def test_records_hold_the_options_and_what_is_remembered() -> None:
+    options = [SamplingOptions(0.5, 2, 0.25, 0.125, 1.5, 7, 0.75, -1.0), SamplingOptions(repeat_last_n=9)]
+    records = for_streams(options)
+    assert records.dtype == kernels.SAMPLING
+    assert records[0].tolist() == (0.5, 2, 0.25, 0.125, 1.5, 7, 0.75, -1.0)
+    assert [records[name][0] for name in records.dtype.names] == list(vars(options[0]).values())
+    assert records["repeat_last_n"].tolist() == [7, 0]
+    assert list(records.dtype.names) == list(RANGES)
 
 
 # Vocabularies

@@ -21,7 +21,7 @@ from seqdl.kernels.one_row import multiply_row
 from seqdl.kernels.product import multiply
 from seqdl.kernels.quantised import multiply_short, to_short
 from seqdl.kernels.recurrent import sigmoid, tanh
-from seqdl.kernels.sampling import pick, surprise
+from seqdl.kernels.sampling import likeliest, log_sum, pick
 
 Array = np.ndarray
 
@@ -51,7 +51,17 @@ class State(NamedTuple):
     gates: Array  # (S, 4H), overwritten at each step
     logits: Array  # (S, V) what the next symbol is drawn from
     short: Array  # (S, 2 pairs), overwritten: int16 for products with int8
-    recent: Array  # (S, R) the last R symbols for the penalties, oldest first, -1 where there is none
+    recent: Array  # (S, R) the last symbols for the penalties, oldest first, -1 where there is none
+
+
+class Steps(NamedTuple):
+    """N symbols that each of S streams goes on by."""
+
+    symbols: Array  # (N, S) int64: -1 where one is to be chosen, which is filled in; the others are read
+    chances: Array  # (N, S) float64: a draw for each choice
+    nats: Array  # (N, S) float64, filled: -ln of the probability of each symbol, see `write`
+    likeliest: Array  # (N, S, K) int64, filled: the K likeliest symbols in its place, likeliest first
+    likeliest_nats: Array  # (N, S, K) float64, filled
 
 
 @kernel
@@ -144,24 +154,44 @@ def remember(symbol, recent, counts):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def write(weights, state, allowed, sampling, chances, symbols, nats, lo, hi):  # type: ignore[no-untyped-def]
-    """Continue the streams [lo, hi) by N symbols each. Of symbols (N, S) those that are -1 are chosen and filled in,
-    the others are read.
+def window(state, samplings, s):  # type: ignore[no-untyped-def]
+    """The part of recent that counts for a stream: its last repeat_last_n places, in a row as wide as all need."""
+    row = state.recent[s]
+    return row[len(row) - samplings[s].repeat_last_n :]
 
-    allowed (V,): which may be chosen. chances (N, S): a draw for each choice. nats (N, S) is filled: -ln of the
-    probability that the network itself gives to the symbol, before any filter and at temperature 1.
+
+@kernel
+def rate(steps, n, s, logits, weights):  # type: ignore[no-untyped-def]
+    """Fill in the nats of step n of a stream, and its likeliest symbols. weights (V,): overwritten."""
+    total = log_sum(logits, weights)
+    steps.nats[n, s] = total - logits[steps.symbols[n, s]]
+    symbols, nats = steps.likeliest[n, s], steps.likeliest_nats[n, s]
+    likeliest(logits, symbols)
+    for k in range(len(symbols)):
+        nats[k] = total - logits[symbols[k]]
+
+
+@kernel
+def write(weights, state, allowed, samplings, steps, lo, hi):  # type: ignore[no-untyped-def]
+    """Continue the streams [lo, hi) by N symbols each: those of steps, where it holds -1 those that are chosen.
+
+    allowed (V,): which may be chosen. samplings (S,): how, a record for each stream, whose repeat_last_n is at most
+    the R of state.recent. Nats are of the probability that the network itself gives to a symbol, before any filter
+    and at temperature 1.
     """
     counts = np.zeros((hi - lo, len(allowed)), np.int64)
     scratch = np.empty((2, len(allowed)), np.float64)
     for s in range(lo, hi):
-        for symbol in state.recent[s]:
+        for symbol in window(state, samplings, s):
             if symbol >= 0:
                 counts[s - lo, symbol] += 1
+    symbols = steps.symbols
     for n in range(len(symbols)):
         for s in range(lo, hi):
             logits = state.logits[s]
             if symbols[n, s] < 0:
-                symbols[n, s] = pick(logits, allowed, counts[s - lo], sampling, chances[n, s], scratch)
-            nats[n, s] = surprise(logits, symbols[n, s], scratch[0])
-            remember(symbols[n, s], state.recent[s], counts[s - lo])
+                chance = steps.chances[n, s]
+                symbols[n, s] = pick(logits, allowed, counts[s - lo], samplings[s], chance, scratch)
+            rate(steps, n, s, logits, scratch[0])
+            remember(symbols[n, s], window(state, samplings, s), counts[s - lo])
         advance(weights, state, symbols[n], lo, hi)

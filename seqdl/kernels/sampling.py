@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -17,16 +17,20 @@ LOWEST = -700.0  # exp of less counts as 0; it would leave float64's normal numb
 TAYLOR = tuple(1 / math.factorial(n) for n in range(13))  # the next term is below 2e-16 of the sum
 
 
-class Sampling(NamedTuple):
-    """How a symbol is chosen; see seqdl.text.sampling.SamplingOptions."""
-
-    temperature: float
-    top_k: int
-    top_p: float
-    min_p: float
-    repeat_penalty: float
-    presence_penalty: float
-    frequency_penalty: float
+# How a symbol is chosen; see seqdl.text.sampling.SamplingOptions. A record for each stream.
+SAMPLING = np.dtype(
+    [
+        ("temperature", np.float64),
+        ("top_k", np.int64),
+        ("top_p", np.float64),
+        ("min_p", np.float64),
+        ("repeat_penalty", np.float64),
+        ("repeat_last_n", np.int64),  # 0: nothing is remembered, all three penalties are off
+        ("presence_penalty", np.float64),
+        ("frequency_penalty", np.float64),
+    ],
+    align=True,
+)
 
 
 def _power(typingctx, n):  # type: ignore[no-untyped-def]
@@ -83,10 +87,32 @@ def exponentials(scores, best, factor, weights):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def surprise(logits, symbol, weights):  # type: ignore[no-untyped-def]
-    """-ln of the probability of a symbol, before any filter and at temperature 1. weights (V,): overwritten."""
+def log_sum(logits, weights):  # type: ignore[no-untyped-def]
+    """ln of the sum of exp(logits): less a logit it is -ln of the probability, before any filter and at temperature 1.
+
+    weights (V,): overwritten.
+    """
     best = np.float64(logits[largest(logits)])
-    return math.log(exponentials(logits, best, 1.0, weights)) + best - logits[symbol]
+    return math.log(exponentials(logits, best, 1.0, weights)) + best
+
+
+@kernel
+def likeliest(logits, best):  # type: ignore[no-untyped-def]
+    """Fill best (K,) with the symbols of the K largest of V logits, largest first; of equals the smaller comes first.
+
+    K is at most V.
+    """
+    K = len(best)
+    if K == 0:
+        return
+    for v in range(len(logits)):
+        if v >= K and logits[v] <= logits[best[K - 1]]:  # as almost all are
+            continue
+        at = min(v, K - 1)
+        while at > 0 and logits[best[at - 1]] < logits[v]:
+            best[at] = best[at - 1]
+            at -= 1
+        best[at] = v
 
 
 @kernel

@@ -1,6 +1,8 @@
 """Character models: train, write, score."""
 
-from seqdl.text.model import CharModel, Piece, new_seed
+from seqdl.text.batch import TextBatch, Written
+from seqdl.text.decoding import Piece
+from seqdl.text.model import CharModel, new_seed
 from seqdl.text.sampling import SamplingOptions
 from seqdl.text.scoring import Score
 from seqdl.text.training import Outcome, TextSettings, resume_text, train_text
@@ -16,7 +18,9 @@ __all__ = [
     "SamplingOptions",
     "Score",
     "Settings",
+    "TextBatch",
     "TextSettings",
+    "Written",
     "new_seed",
     "resume_text",
     "train_text",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import secrets
 from collections.abc import Iterator, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from itertools import tee
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -18,8 +17,9 @@ from seqdl import modelfile, parallel
 from seqdl.errors import InputError, ModelFileError, UsageError
 from seqdl.kernels import generation as kernels
 from seqdl.nn.module import StateError
+from seqdl.text.decoding import Piece, TextDecoder, of_stream
 from seqdl.text.network import CELLS, CharNetwork
-from seqdl.text.sampling import SamplingOptions
+from seqdl.text.sampling import SamplingOptions, for_streams
 from seqdl.text.scoring import Score, surprisal
 from seqdl.text.streams import Streams, pack
 from seqdl.text.vocabulary import Vocabulary, vocabulary_from
@@ -31,13 +31,13 @@ CHUNK = 64  # symbols between two looks at stop strings; small, so that a stream
 CHUNK_OF_MANY = 256  # where there are none: threads meet less often
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A piece of generated text, with its symbols and the log-probability (nats) of each under the model itself."""
+class _Plan(NamedTuple):
+    """How texts are written."""
 
-    text: str
-    symbols: list[int]
-    logprobs: list[float]
+    length: int  # in symbols
+    options: SamplingOptions
+    chunk: int  # symbols at a time
+    alternatives: int
 
 
 @dataclass(eq=False)
@@ -93,18 +93,19 @@ class CharModel:
         seed: int | None = None,
         options: SamplingOptions | None = None,
         stop: Sequence[str] = (),
+        alternatives: int = 0,
     ) -> Iterator[Piece]:
         """Continue `prompt` by at most `length` symbols, in pieces that never cut a UTF-8 character.
 
         Ends before the first of the `stop` strings. Without a prompt the text begins after a newline. The same
         seed gives the same text; without one it is drawn (`generate` cannot tell you which: draw it yourself).
-        UsageError for a negative length.
+        alternatives: how many of the likeliest symbols are told for each one written. UsageError where one of
+        the two numbers is negative.
         """
-        _check_length(length)
-        options = options or SamplingOptions()
-        seeds = [new_seed() if seed is None else seed]
-        chunks = self._chunks(self._streams([prompt], options), length, seeds, options, CHUNK)
-        return _pieces(chunks, 0, self.vocabulary, stop)
+        check_request(length, alternatives)
+        plan = _Plan(length, options or SamplingOptions(), CHUNK, alternatives)
+        chunks = self._chunks([prompt], [new_seed() if seed is None else seed], plan)
+        return _pieces(chunks, TextDecoder(self.vocabulary, stop))
 
     def generate_many(
         self,
@@ -114,52 +115,64 @@ class CharModel:
         seeds: Sequence[int] | None = None,
         options: SamplingOptions | None = None,
         stop: Sequence[str] = (),
+        alternatives: int = 0,
     ) -> list[Piece]:
         """Continue each of the prompts by itself, side by side: several times faster than one after the other.
 
         Each Piece is all that `generate` gives for that prompt and that seed. Prompts of about one length are
         best, since none goes on before the longest is read. UsageError where seeds are not as many as prompts.
         """
-        _check_length(length)
+        check_request(length, alternatives)
         seeds = [new_seed() for _ in prompts] if seeds is None else seeds
         if len(seeds) != len(prompts):
             raise UsageError(f"one seed for each prompt expected, got {len(seeds)} for {len(prompts)}")
         if not prompts:
             return []
-        options = options or SamplingOptions()
-        most = CHUNK if any(stop) else CHUNK_OF_MANY
-        chunks = self._chunks(self._streams(prompts, options), length, seeds, options, most)
+        plan = _Plan(length, options or SamplingOptions(), CHUNK if any(stop) else CHUNK_OF_MANY, alternatives)
+        chunks = self._chunks(prompts, seeds, plan)
         each = enumerate(tee(chunks, len(prompts)))
-        return [_joined(_pieces(own, s, self.vocabulary, stop)) for s, own in each]
+        return [Piece.joined(_pieces(own, TextDecoder(self.vocabulary, stop), s)) for s, own in each]
+
+    def fresh_streams(self, count: int, remembered: int) -> Streams:
+        """Streams that have read nothing yet; remembered: as for Streams.fresh."""
+        return Streams.fresh(self._weights(), self.network.architecture["cell"] == "lstm", count, remembered)
+
+    def read_symbols(self, prompt: str | bytes) -> Array:
+        """The symbols (N,) int64 that are read before the first one is chosen: of a newline where there is no prompt.
+
+        InputError for a prompt that is no Unicode text.
+        """
+        try:
+            raw = prompt.encode() if isinstance(prompt, str) else prompt
+        except UnicodeEncodeError as error:
+            raise InputError(f"prompt: character {error.start} is half of a surrogate pair; leave it out") from error
+        return self.vocabulary.encode(raw or b"\n").astype(np.int64)
 
     def _streams(self, prompts: Sequence[str | bytes], options: SamplingOptions) -> Streams:
-        """One for each prompt, which it has read; without one it has read a newline. Equal prompts are read once."""
-        weights, lstm = self._weights(), self.network.architecture["cell"] == "lstm"
-        raw = [(prompt.encode() if isinstance(prompt, str) else prompt) or b"\n" for prompt in prompts]
-        begun = {prompt: Streams.fresh(weights, lstm, 1, options.remembered) for prompt in dict.fromkeys(raw)}
+        """One for each prompt, which it has read. Equal prompts are read once."""
+        begun = {prompt: self.fresh_streams(1, options.remembered) for prompt in dict.fromkeys(prompts)}
         different = list(begun)
+        allowed, samplings = self.vocabulary.allowed(), for_streams([options])
 
         def read(lo: int, hi: int) -> None:
             for prompt in different[lo:hi]:
-                symbols = self.vocabulary.encode(prompt).astype(np.int64)[:, None]
-                begun[prompt].write(symbols, np.zeros(symbols.shape), self.vocabulary.allowed(), options.for_kernel())
+                symbols = self.read_symbols(prompt)[:, None]
+                begun[prompt].write(symbols, np.zeros(symbols.shape), allowed, samplings)
 
         parallel.run(read, parallel.batch_blocks(len(different)))
-        return Streams.joined([begun[prompt] for prompt in raw])
+        return Streams.joined([begun[prompt] for prompt in prompts])
 
-    def _chunks(
-        self, streams: Streams, length: int, seeds: Sequence[int], options: SamplingOptions, most: int
-    ) -> Iterator[tuple[Array, Array]]:
-        """Symbols (N, S) of all streams, and their nats; `most` symbols of each at a time."""
+    def _chunks(self, prompts: Sequence[str | bytes], seeds: Sequence[int], plan: _Plan) -> Iterator[kernels.Steps]:
+        """The steps of all texts, so many at a time. The prompts are read at once."""
+        streams = self._streams(prompts, plan.options)
         draws = [np.random.default_rng(seed) for seed in seeds]
-        allowed, sampling = self.vocabulary.allowed(), options.for_kernel()
-        for start in range(0, length, most):
-            size = min(most, length - start)
-            symbols = np.full((size, len(draws)), -1)
-            chances = np.empty((size, len(draws)))
-            for s, draw in enumerate(draws):
-                chances[:, s] = draw.random(size)
-            yield symbols, streams.write(symbols, chances, allowed, sampling)
+        allowed, samplings = self.vocabulary.allowed(), for_streams([plan.options] * len(draws))
+
+        def steps(size: int) -> kernels.Steps:
+            chances = np.column_stack([draw.random(size) for draw in draws])
+            return streams.write(np.full(chances.shape, -1), chances, allowed, samplings, plan.alternatives)
+
+        return (steps(min(plan.chunk, plan.length - start)) for start in range(0, plan.length, plan.chunk))
 
     def _weights(self) -> kernels.Weights:
         if self._packed is None:
@@ -192,63 +205,21 @@ def model_path(path: str | os.PathLike[str] | None) -> Path:
     return path / "best.safetensors" if path.is_dir() else path
 
 
-def _check_length(length: int) -> None:
+def check_request(length: int, alternatives: int) -> None:
     if length < 0:
         raise UsageError(f"--length must not be negative, got {length}")
+    if alternatives < 0:
+        raise UsageError(f"alternatives must not be negative, got {alternatives}")
 
 
-def _pieces(
-    chunks: Iterator[tuple[Array, Array]], stream: int, vocabulary: Vocabulary, stop: Sequence[str]
-) -> Iterator[Piece]:
+def _pieces(chunks: Iterator[kernels.Steps], decoder: TextDecoder, stream: int = 0) -> Iterator[Piece]:
     """The text of one stream."""
-    own = ((symbols[:, stream], nats[:, stream]) for symbols, nats in chunks)
-    pieces = _decoded(own, vocabulary)
-    return _without_stops(pieces, stop) if any(stop) else pieces
-
-
-def _joined(pieces: Iterator[Piece]) -> Piece:
-    parts = list(pieces)
-    if len(parts) == 1:
-        return parts[0]
-    symbols = [symbol for part in parts for symbol in part.symbols]
-    return Piece("".join(part.text for part in parts), symbols, [p for part in parts for p in part.logprobs])
-
-
-def _decoded(chunks: Iterator[tuple[Array, Array]], vocabulary: Vocabulary) -> Iterator[Piece]:
-    """Text for the symbols. Bytes that end inside a character wait for the rest of it; at the end they go.
-
-    Bytes that are not UTF-8 become U+FFFD.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    symbols: list[int] = []
-    nats: list[float] = []
-    for chunk, losses in chunks:
-        symbols += chunk.tolist()
-        nats += losses.tolist()
-        text = decoder.decode(vocabulary.decode(chunk.tolist()))
-        if not decoder.getstate()[0]:
-            yield Piece(text, symbols, [-n for n in nats])
-            symbols, nats = [], []
-        elif text:
-            waiting = len(decoder.getstate()[0])
-            yield Piece(text, symbols[:-waiting], [-n for n in nats[:-waiting]])
-            symbols, nats = symbols[-waiting:], nats[-waiting:]
-
-
-def _without_stops(pieces: Iterator[Piece], stop: Sequence[str]) -> Iterator[Piece]:
-    """Hold text back while it might be the beginning of a stop string; end before the first that is complete.
-
-    The piece in which the text ends keeps the symbols and log-probabilities of all that was generated in it.
-    """
-    held = Piece("", [], [])
-    for piece in pieces:
-        held = Piece(held.text + piece.text, held.symbols + piece.symbols, held.logprobs + piece.logprobs)
-        found = [at for at in (held.text.find(s) for s in stop if s) if at >= 0]
-        if found:
-            yield Piece(held.text[: min(found)], held.symbols, held.logprobs)
+    for steps in chunks:
+        piece = decoder.push(*of_stream(steps, stream))
+        if piece is not None:
+            yield piece
+        if decoder.stopped:
             return
-        if not any(held.text.endswith(s[:n]) for s in stop for n in range(1, len(s))):
-            yield held
-            held = Piece("", [], [])
-    if held.text:
-        yield held
+    last = decoder.end()
+    if last is not None:
+        yield last

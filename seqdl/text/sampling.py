@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
 
 from seqdl.errors import UsageError
-from seqdl.kernels.sampling import Sampling
+from seqdl.kernels.sampling import SAMPLING
 
 RANGES = {
     "temperature": (0.0, 100.0),
@@ -53,13 +56,9 @@ class SamplingOptions:
         off = (self.repeat_penalty, self.presence_penalty, self.frequency_penalty) == (1.0, 0.0, 0.0)
         return 0 if off else self.repeat_last_n
 
-    def for_kernel(self) -> Sampling:
-        return Sampling(
-            float(self.temperature),
-            int(self.top_k),
-            float(self.top_p),
-            float(self.min_p),
-            float(self.repeat_penalty),
-            float(self.presence_penalty),
-            float(self.frequency_penalty),
-        )
+
+def for_streams(options: Sequence[SamplingOptions]) -> np.ndarray:
+    """As the kernels read them: (S,) records of the dtype SAMPLING, one for each stream."""
+    records = np.array([astuple(own) for own in options], SAMPLING)
+    records["repeat_last_n"] = [own.remembered for own in options]
+    return records

@@ -11,10 +11,9 @@ import numpy as np
 from seqdl import parallel
 from seqdl.kernels import generation as kernels
 from seqdl.kernels import product, quantised
-from seqdl.kernels.sampling import Sampling
 from seqdl.quantisation import quantise_rows
 from seqdl.text.network import CharNetwork
-from seqdl.text.sampling import SamplingOptions
+from seqdl.text.sampling import SamplingOptions, for_streams
 from seqdl.text.scoring import WARM_UP
 
 Array = np.ndarray
@@ -74,7 +73,7 @@ class Streams:
 
     @classmethod
     def fresh(cls, weights: kernels.Weights, lstm: bool, count: int, remembered: int) -> Self:
-        """Before their first symbols. remembered: how many of the last symbols count for the penalties."""
+        """Before their first symbols. remembered: how many of the last symbols count for penalties, at most."""
         (layers, width), dtype = weights.bias.shape, weights.bias.dtype
         h = np.zeros((layers, count, width // 4), dtype)
         gates, logits = np.zeros((count, width), dtype), np.zeros((count, len(weights.decoder_bias)), dtype)
@@ -84,21 +83,45 @@ class Streams:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """All streams of several, copied, so that one may be there twice; a single one as it is."""
+        """All streams of several, copied, so that one may be there twice; a single one as it is.
+
+        All remember as many symbols as the one that remembers most.
+        """
         if len(parts) == 1:
             return parts[0]
-        states = zip(*(part.state for part in parts), strict=True)
+        remembered = max(part.state.recent.shape[1] for part in parts)
+        states = zip(*(_remembering(part.state, remembered) for part in parts), strict=True)
         return cls(parts[0].weights, kernels.State(*(np.concatenate(arrays, axis=-2) for arrays in states)))
 
-    def write(self, symbols: Array, chances: Array, allowed: Array, sampling: Sampling) -> Array:
-        """Go on by symbols (N, S), filling in those that are -1; returns nats (N, S). See kernels.write."""
-        nats = np.empty(symbols.shape)
+    def select(self, rows: Sequence[int], remembered: int) -> Self:
+        """Some of the streams in the order of `rows`, copied. remembered: as for `fresh`, from now on."""
+        chosen = np.array(rows, np.int64)
+        state = kernels.State(*(np.take(array, chosen, axis=-2) for array in self.state))
+        return type(self)(self.weights, _remembering(state, remembered))
+
+    def write(
+        self, symbols: Array, chances: Array, allowed: Array, samplings: Array, alternatives: int = 0
+    ) -> kernels.Steps:
+        """Go on by symbols (N, S), filling in those that are -1; each stream by its own of samplings (S,).
+
+        Of the K that are asked for as alternatives there are as many as there are symbols. See kernels.write.
+        """
+        places = (*symbols.shape, min(alternatives, len(self.weights.decoder_bias)))
+        likeliest, their_nats = np.empty(places, np.int64), np.empty(places)
+        steps = kernels.Steps(symbols, chances, np.empty(symbols.shape), likeliest, their_nats)
 
         def share(lo: int, hi: int) -> None:
-            kernels.write(self.weights, self.state, allowed, sampling, chances, symbols, nats, lo, hi)
+            kernels.write(self.weights, self.state, allowed, samplings, steps, lo, hi)
 
         parallel.run(share, parallel.batch_blocks(symbols.shape[1]))
-        return nats
+        return steps
+
+
+def _remembering(state: kernels.State, remembered: int) -> kernels.State:
+    """The state with so many recent symbols: the oldest go, or there are none in their places."""
+    count, width = state.recent.shape
+    missing = np.full((count, max(0, remembered - width)), -1)
+    return state._replace(recent=np.hstack([missing, state.recent[:, max(0, width - remembered) :]]))
 
 
 def mean_nats(weights: kernels.Weights, lstm: bool, symbols: Array, lanes: int = 64) -> float:
@@ -110,6 +133,6 @@ def mean_nats(weights: kernels.Weights, lstm: bool, symbols: Array, lanes: int =
     length = (len(symbols) - WARM_UP) // lanes
     starts = np.arange(lanes) * length
     read = symbols[np.arange(WARM_UP + length)[:, None] + starts].astype(np.int64)
-    allowed, sampling = np.ones(len(weights.decoder_bias), np.bool_), SamplingOptions().for_kernel()
-    nats = Streams.fresh(weights, lstm, lanes, 0).write(read, np.zeros(read.shape), allowed, sampling)
-    return float(nats[WARM_UP:].mean())
+    allowed, samplings = np.ones(len(weights.decoder_bias), np.bool_), for_streams([SamplingOptions()] * lanes)
+    steps = Streams.fresh(weights, lstm, lanes, 0).write(read, np.zeros(read.shape), allowed, samplings)
+    return float(steps.nats[WARM_UP:].mean())
