@@ -139,12 +139,13 @@ class Compute:
         elif isinstance(message, Unable):
             self.problem = message.message
             logger.error("the compute process cannot start: %s", message.message)
-        elif (running := self.jobs.get(message.number)) is not None:
-            running.begun = True
+        elif message.number in self.jobs:
+            job = self.jobs[message.number]
+            job.begun = True
             if isinstance(message, Part):
-                self.count(running.job, message.amount)
+                self.count(job.job, message.amount)
             if not isinstance(message, Begun):
-                running.arrived.put_nowait(message)
+                job.arrived.put_nowait(message)
 
     def _died(self) -> None:
         """What had begun fails; what waits, waits for the next process."""

@@ -11,18 +11,18 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Send
 
 from seqdl_serve import errors
 from seqdl_serve.errors import ApiError
 from seqdl_serve.metrics import Metrics
 from seqdl_serve.settings import Settings
 
-Message = MutableMapping[str, Any]
 logger = logging.getLogger("seqdl.serve.requests")
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 GUARDED = ("/v1/", "/metrics")
@@ -72,7 +72,7 @@ class Gate:
     def __init__(self, app: Any, settings: Settings, metrics: Metrics, log: Callable[[dict[str, Any]], None]) -> None:
         self.app, self.settings, self.metrics, self.log = app, settings, metrics, log
 
-    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -88,18 +88,18 @@ class Gate:
             pass  # the client is gone, or does not read
         except Exception:
             logger.exception("request %s failed", exchange.id)
-            error = ApiError(500, "this is a fault of the server; its log says more", "internal")
-            await _answer(error, exchange, scope, receive, ways)
+            fault = ApiError(500, "this is a fault of the server; its log says more", "internal")
+            await _answer(fault, exchange, scope, receive, ways)
         finally:
             self._record(exchange)
 
-    def _exchange(self, scope: Message) -> Exchange:
+    def _exchange(self, scope: Any) -> Exchange:
         given = _header(scope, b"x-request-id")
         name = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         now = time.monotonic()
         return Exchange(name, scope["method"], scope["path"], now, now + self.settings.limits.seconds)
 
-    def _check_key(self, scope: Message) -> None:
+    def _check_key(self, scope: Any) -> None:
         key = self.settings.api_key
         if not key or scope["method"] == "OPTIONS" or not scope["path"].startswith(GUARDED):
             return
@@ -135,16 +135,17 @@ class Gate:
 class _Ways:
     """receive and send of a request, watched."""
 
-    def __init__(self, exchange: Exchange, most: int, seconds: float, receive: Any, send: Any) -> None:
+    def __init__(self, exchange: Exchange, most: int, seconds: float, receive: Receive, send: Send) -> None:
         self.exchange, self.most, self.seconds = exchange, most, seconds
         self._receive, self._send = receive, send
 
     async def receive(self) -> Message:
         if self.exchange.complete:
-            return await self._receive()  # type: ignore[no-any-return]
+            return await self._receive()
+        message: Message
         try:
             async with asyncio.timeout(max(0.0, self.exchange.deadline - time.monotonic())):
-                message: Message = await self._receive()
+                message = await self._receive()
         except TimeoutError:
             raise errors.too_long(self.seconds) from None
         self.exchange.received += len(message.get("body", b""))
@@ -166,13 +167,13 @@ class _Ways:
             await self._send(message)
 
 
-async def _answer(error: ApiError, exchange: Exchange, scope: Message, receive: Any, ways: _Ways) -> None:
+async def _answer(error: ApiError, exchange: Exchange, scope: Any, receive: Any, ways: _Ways) -> None:
     """The error, if nothing has been sent; an answer that has begun breaks off, so that nobody takes it for whole."""
     if not exchange.status:
         await JSONResponse(error.body, error.status_code, error.headers)(scope, receive, ways.send)
 
 
-def _header(scope: Message, name: bytes) -> str:
+def _header(scope: Any, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 

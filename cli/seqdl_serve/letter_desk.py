@@ -75,8 +75,8 @@ class LetterDesk:
 def character(model: str, labels: tuple[str, ...], image: Array, chances: Array) -> dict[str, Any]:
     """What is known of one picture (28, 28) uint8, as a JSON document; no ink is no character."""
     order = np.argsort(-chances, kind="stable")[:SHOWN]
-    alternatives = [["/".join(labels[k]), round(float(chances[k]), DIGITS)] for k in order]
-    best, chance = alternatives[0] if image.any() else ["", 1.0]
+    alternatives = [("/".join(labels[k]), round(float(chances[k]), DIGITS)) for k in order]
+    best, chance = alternatives[0] if image.any() else ("", 1.0)
     return {
         "schema": SCHEMA,
         "model": model,

@@ -62,7 +62,7 @@ class ScanQuery:
 
 async def scan(request: Request, query: ScanQuery, compute: Compute, model: str) -> Response:
     """Scan what the body holds; the answer is sent as hits are found."""
-    with ExitStack() as stack:
+    with ExitStack() as stack:  # closed here if there is no answer, else behind it
         place = uploads.folder(stack)
         path, name, motifs = str(place / FASTA), "the body", ""
         if uploads.is_multipart(request):
@@ -80,9 +80,8 @@ async def scan(request: Request, query: ScanQuery, compute: Compute, model: str)
         exchange_of(request).about |= {"model": job.model or MOTIFS}
         running = compute.submit(job)
         stack.callback(running.close)
-        parts = await parts_of(request, running)
-        return Streamed(_lines(parts, job.form), stack.pop_all(), MEDIA_TYPES[job.form])
-    raise AssertionError("unreachable")
+        found = await parts_of(request, running)
+        return Streamed(_lines(found, job.form), stack.pop_all(), MEDIA_TYPES[job.form])
 
 
 async def _lines(parts: AsyncIterator[Any], form: str) -> AsyncIterator[bytes]:

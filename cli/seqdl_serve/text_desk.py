@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
 from seqdl.text import TextBatch
 from seqdl_serve.messages import TextJob, TextPart
@@ -62,7 +63,7 @@ class TextDesk:
         taken = time.perf_counter() - start
         self.symbols = max(FIRST, min(MOST, 2 * asked, int(asked * SLICE / taken)))
         for each in written:
-            number, index = each.key
+            number, index = cast(tuple[int, int], each.key)
             amount = 0 if each.piece is None or each.prompt else len(each.piece.symbols)
             self.outbox.part(number, TextPart(index, each.piece, each.prompt, each.ended), amount)
             if each.ended:

@@ -162,7 +162,7 @@ def load_requests(path: str | os.PathLike[str], name_or_id: str | int) -> list[R
             return []
         columns = ", ".join(RequestRow._fields)
         rows = connection.execute(f"SELECT {columns} FROM requests WHERE run = ? ORDER BY ended, rowid", (run,))
-        return [RequestRow(*row[:-1], json.loads(row[-1])) for row in rows]
+        return [RequestRow._make([*row[:-1], json.loads(row[-1])]) for row in rows]
 
 
 def load_array(
