@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from seqdl_data.version import VERSION
@@ -67,7 +67,16 @@ def create_app(settings: Settings, log: Any = lambda entry: None, metrics: Metri
 
 
 def _add_errors(app: FastAPI) -> None:
-    """All errors in one form."""
+    """All errors in one form; none for a client that is gone."""
+
+    @app.exception_handler(ConnectionError)
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: Exception) -> None:
+        return None
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> Response:  # the gate logs it
+        return JSONResponse(errors.fault().body, 500)
 
     @app.exception_handler(HTTPException)
     async def api_error(request: Request, error: HTTPException) -> Response:
@@ -90,7 +99,7 @@ def _add_errors(app: FastAPI) -> None:
 def model_named(compute: Compute, kind: str, name: str | None) -> dict[str, Any]:
     """The model of a kind that is asked for, the first one by default; ApiError 404, or 503 where none is loaded."""
     if not compute.models:
-        raise errors.unavailable(compute.problem or "the models are being loaded")
+        raise errors.unavailable(str(compute.error or "the models are being loaded"))
     known = [model for model in compute.models if model["kind"] == kind]
     for model in known:
         if name in (None, "", model["id"]):
@@ -152,7 +161,7 @@ def _add_health(app: FastAPI, compute: Compute, metrics: Metrics) -> None:
         """Models are loaded and kernels warm."""
         if compute.ready:
             return JSONResponse({"status": "ready"})
-        raise errors.unavailable(compute.problem or "the compute process is not ready")
+        raise errors.unavailable(str(compute.error or "the compute process is not ready"))
 
     @app.get("/health")
     async def health() -> Response:

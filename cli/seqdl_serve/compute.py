@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import queue
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -13,6 +15,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+from seqdl.errors import SeqdlError
 from seqdl_serve.errors import failed, overloaded, unavailable
 from seqdl_serve.messages import Begun, Dropped, End, Failure, Job, Part, Ready, Start, Taken, Unable
 from seqdl_serve.settings import Settings
@@ -21,6 +24,7 @@ from seqdl_serve.worker import main
 logger = logging.getLogger("seqdl.serve")
 AGAIN = 0.5  # seconds before a process that died is replaced; twice as long each time it dies before it was ready
 LONGEST = 30.0
+PATIENCE = 5.0  # seconds for the process to end
 DIED = Failure("worker_died", "the compute process ended; it is started again: send the request again")
 
 
@@ -64,7 +68,8 @@ class Compute:
         self.settings, self.count = settings, count
         self.models: list[dict[str, Any]] = []
         self.ready = False
-        self.problem = ""  # why it will never be ready
+        self.error: SeqdlError | None = None  # why it will never be ready
+        self.gave_up: Callable[[], None] = lambda: None  # called then
         self.restarts = 0
         self.jobs: dict[int, Running] = {}
         self.process: Any = None
@@ -77,8 +82,8 @@ class Compute:
 
     def submit(self, job: Job) -> Running:
         """Take on a job; ApiError 429 where too many wait, 503 where the process cannot start."""
-        if self.problem:
-            raise unavailable(self.problem)
+        if self.error is not None:
+            raise unavailable(str(self.error))
         if len(self.jobs) >= self.settings.limits.queue:
             raise overloaded(len(self.jobs))
         running = Running(self, next(self._numbers), job)
@@ -103,9 +108,14 @@ class Compute:
     def start(self) -> None:
         """Begin a process; it is ready some seconds later."""
         context = get_context("spawn")  # a fork would take the threads' locks along as they are
-        ours, theirs = context.Pipe()
-        self.process = context.Process(target=main, args=(theirs, self.settings), name="seqdl-compute", daemon=True)
-        self.process.start()
+        try:
+            ours, theirs = context.Pipe()
+            self.process = context.Process(target=main, args=(theirs, self.settings), name="seqdl-compute", daemon=True)
+            self.process.start()
+        except OSError as error:  # too many files or processes at the moment
+            logger.error("the compute process cannot be started: %s", error)
+            self._start_later()
+            return
         theirs.close()
         self._outgoing = queue.SimpleQueue()
         loop = asyncio.get_running_loop()
@@ -117,10 +127,16 @@ class Compute:
         self._closed = True
         self.tell(None)  # the sender closes the pipe
         process = self.process
-        if process is not None:
-            await asyncio.to_thread(process.join, 5)
-            if process.is_alive():
-                process.kill()
+        if process is not None and process.pid is not None:
+            await asyncio.to_thread(process.join, PATIENCE)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._closed = True
+        if self.process is not None and self.process.pid is not None:
+            self.process.kill()
+            self.process.join()
 
     def _listen(self, pipe: Connection, loop: asyncio.AbstractEventLoop) -> None:
         """In a thread: hand over what comes, until the process is gone."""
@@ -135,10 +151,12 @@ class Compute:
         if isinstance(message, Ready):
             self.models, self.ready, self._pause = message.models, True, AGAIN
             for running in self.jobs.values():
-                self.tell(Start(running.number, running.job))
+                if not running.begun:  # else it failed with the process before, and its client has yet to take that
+                    self.tell(Start(running.number, running.job))
         elif isinstance(message, Unable):
-            self.problem = message.message
-            logger.error("the compute process cannot start: %s", message.message)
+            self.error = SeqdlError(message.message)
+            self.error.exit_code = message.exit_code
+            self.gave_up()
         elif message.number in self.jobs:
             job = self.jobs[message.number]
             job.begun = True
@@ -154,15 +172,19 @@ class Compute:
             return
         was_ready, self.ready = self.ready, False
         for running in list(self.jobs.values()):
-            if running.begun or self.problem:
+            if running.begun or self.error is not None:
+                running.begun = True
                 running.arrived.put_nowait(End(running.number, DIED))
-        if self.problem:
+        if self.error is not None:
             return
         self.restarts += 1
-        logger.error("the compute process ended with code %s; starting another", self.process.exitcode)
-        asyncio.get_running_loop().call_later(self._pause, self._again)
+        logger.error("the compute process ended; starting another")
+        self._start_later()
         if not was_ready:
             self._pause = min(LONGEST, 2 * self._pause)
+
+    def _start_later(self) -> None:
+        asyncio.get_running_loop().call_later(self._pause, self._again)
 
     def _again(self) -> None:
         if not self._closed:
@@ -174,4 +196,7 @@ def _send(pipe: Connection, outgoing: queue.SimpleQueue[Any]) -> None:
     with suppress(OSError):
         while (message := outgoing.get()) is not None:
             pipe.send(message)
+        # To close it is not enough while the other thread reads from it: the process would not see its end.
+        with socket.socket(fileno=os.dup(pipe.fileno())) as both_ways:
+            both_ways.shutdown(socket.SHUT_RDWR)
     pipe.close()

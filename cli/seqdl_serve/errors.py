@@ -35,6 +35,10 @@ def failed(failure: Failure) -> ApiError:
     return ApiError(status, failure.message, failure.code, retry=RETRY if status == 503 else None)
 
 
+def fault() -> ApiError:
+    return ApiError(500, "this is a fault of the server; its log says more", "internal")
+
+
 def overloaded(queued: int) -> ApiError:
     return ApiError(429, f"{queued} requests are worked on or wait; try again", "queue_full", retry=RETRY)
 

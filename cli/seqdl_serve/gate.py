@@ -26,6 +26,7 @@ from seqdl_serve.settings import Settings
 logger = logging.getLogger("seqdl.serve.requests")
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 GUARDED = ("/v1/", "/metrics")
+DOCUMENT = 4 << 20  # bytes of a JSON document, at most
 GRACE = 2.0  # seconds beyond the limit in which the answer can still say that it was reached
 ENDPOINTS = frozenset(
     [
@@ -55,6 +56,8 @@ class Exchange:
     deadline: float
     received: int = 0
     complete: bool = False  # whether all of the body is here
+    gone: bool = False  # whether the client hung up
+    ended: bool = False  # whether the last of the answer has been sent
     sent: int = 0
     status: int = 0
     first: float = 0.0
@@ -78,18 +81,20 @@ class Gate:
             return
         exchange = self._exchange(scope)
         scope.setdefault("state", {})["exchange"] = exchange
-        ways = _Ways(exchange, self.settings.limits.body, self.settings.limits.seconds, receive, send)
+        ways = _Ways(exchange, _most(scope, self.settings.limits.body), self.settings.limits.seconds, receive, send)
         try:
             self._check_key(scope)
+            ways.check_length(_header(scope, b"content-length"))
             await self.app(scope, ways.receive, ways.send)
         except ApiError as error:
             await _answer(error, exchange, scope, receive, ways)
         except (ConnectionError, TimeoutError):
             pass  # the client is gone, or does not read
+        except asyncio.CancelledError:  # the server's patience is over when it ends
+            await _answer(errors.unavailable("the server ends"), exchange, scope, receive, ways)
         except Exception:
             logger.exception("request %s failed", exchange.id)
-            fault = ApiError(500, "this is a fault of the server; its log says more", "internal")
-            await _answer(fault, exchange, scope, receive, ways)
+            await _answer(errors.fault(), exchange, scope, receive, ways)
         finally:
             self._record(exchange)
 
@@ -112,7 +117,7 @@ class Gate:
 
     def _record(self, exchange: Exchange) -> None:
         seconds = time.monotonic() - exchange.begun
-        status = exchange.status or 499  # hung up before there was an answer
+        status = 499 if exchange.gone and not exchange.ended else exchange.status or 499  # 499: hung up
         self.metrics.requests.labels(exchange.endpoint, _method(exchange.method), str(status)).inc()
         self.metrics.seconds.labels(exchange.endpoint).observe(seconds)
         if exchange.first:
@@ -139,10 +144,17 @@ class _Ways:
         self.exchange, self.most, self.seconds = exchange, most, seconds
         self._receive, self._send = receive, send
 
+    def check_length(self, declared: str) -> None:
+        """ApiError where the body will be too large."""
+        if declared.isdigit() and int(declared) > self.most:
+            raise errors.too_large(f"a body of {declared} bytes, above the limit of {self.most:,} (--max-body)")
+
     async def receive(self) -> Message:
-        if self.exchange.complete:
-            return await self._receive()
-        message: Message
+        message = await (self._receive() if self.exchange.complete else self._receive_in_time())
+        self.exchange.gone |= message["type"] == "http.disconnect"
+        return message
+
+    async def _receive_in_time(self) -> Message:
         try:
             async with asyncio.timeout(max(0.0, self.exchange.deadline - time.monotonic())):
                 message = await self._receive()
@@ -160,11 +172,16 @@ class _Ways:
             exchange.status = message["status"]
             exchange.first = time.monotonic() - exchange.begun
             message["headers"] = [*message.get("headers", []), (b"x-request-id", exchange.id.encode())]
-            if not exchange.complete and exchange.status >= 400:
-                message["headers"].append((b"connection", b"close"))  # the rest of the body is not wanted
         exchange.sent += len(message.get("body", b""))
         async with asyncio.timeout(max(0.0, exchange.deadline + GRACE - time.monotonic())):
             await self._send(message)
+        exchange.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+
+def _most(scope: Any, most: int) -> int:
+    """Bytes of the body: a JSON document is taken apart here, beside the other requests."""
+    is_json = scope["path"] == "/v1/completions" or b"json" in _header(scope, b"content-type").encode()
+    return min(most, DOCUMENT) if is_json else most
 
 
 async def _answer(error: ApiError, exchange: Exchange, scope: Any, receive: Any, ways: _Ways) -> None:

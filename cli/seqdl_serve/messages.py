@@ -102,9 +102,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Unable:
-    """The process cannot start: the line to show."""
+    """The process cannot start: the line to show, and the exit code that goes with it."""
 
     message: str
+    exit_code: int
 
 
 @dataclass(frozen=True)

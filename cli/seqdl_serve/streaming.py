@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from seqdl_serve import errors
 from seqdl_serve.compute import Running
+from seqdl_serve.errors import ApiError
 from seqdl_serve.gate import Exchange
 
 T = TypeVar("T")
@@ -69,7 +70,10 @@ class Streamed(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self.afterwards:
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send)
+            except (ApiError, TimeoutError) as error:  # too late for another answer: this one breaks off
+                scope["state"]["exchange"].about["broken_off"] = str(error) or "the client does not read"
 
 
 def closing_later(running: Running) -> ExitStack:

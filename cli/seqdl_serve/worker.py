@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 from seqdl.errors import SeqdlError
 from seqdl.parallel import set_num_threads
 from seqdl_serve.letter_desk import LetterDesk
+from seqdl_serve.logs import log_to_stderr
 from seqdl_serve.messages import Dropped, Job, LetterJob, PagesJob, Ready, ScanJob, Start, Taken, TextJob, Unable
 from seqdl_serve.models import Models
 from seqdl_serve.outbox import Outbox
@@ -30,19 +32,23 @@ def main(pipe: Connection, settings: Settings) -> None:
     """Load the models, compile what they need, then work until the pipe is closed."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
+    log = log_to_stderr(quiet=True)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the server is gone
+        _work(pipe, settings)
+    log.close()
+
+
+def _work(pipe: Connection, settings: Settings) -> None:
     if settings.threads:
         set_num_threads(settings.threads)
     try:
         models = Models.load(settings.models)
         warm(models)
     except SeqdlError as error:
-        pipe.send(Unable(str(error)))
+        pipe.send(Unable(str(error), error.exit_code))
         return
-    try:
-        pipe.send(Ready(models.describe()))
-        Worker(pipe, models, settings).run()
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the server is gone
+    pipe.send(Ready(models.describe()))
+    Worker(pipe, models, settings).run()
 
 
 class Worker:
@@ -88,7 +94,9 @@ class Worker:
                 self.outbox.taken(message.number)
             elif isinstance(message, Dropped):
                 self.outbox.drop(message.number)
-                self.desks.pop(message.number).drop(message.number)
+                desk = self.desks.pop(message.number, None)
+                if desk is not None:  # else it was a job of a process that died
+                    desk.drop(message.number)
 
     def _accept(self, number: int, job: Job) -> None:
         desk = self._desk(job)

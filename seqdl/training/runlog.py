@@ -161,6 +161,12 @@ class RunLog:
         self._waiting.clear()
         self._flushed = time.monotonic()
 
+    def forget(self) -> int:
+        """Throw away the rows that wait in memory, which could not be written; how many there were."""
+        count = len(self._waiting)
+        self._waiting.clear()
+        return count
+
     def finish(self, status: str) -> None:
         """Commit, mark the run as done, interrupted, diverged or failed, and close the file."""
         assert status in STATUSES[1:], status
@@ -220,7 +226,7 @@ def _open(path: Path) -> sqlite3.Connection:
     except OSError as error:
         raise unwritable(path, error) from error
     with sqlite_errors(path, "write"):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             _prepare_patiently(connection, path)
         except BaseException:
