@@ -16,11 +16,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from seqdl_data.version import VERSION
-from seqdl_serve import completions, errors, reading, scanning
+from seqdl_serve import completions, description, errors, reading, scanning
 from seqdl_serve.completions import CompletionRequest
 from seqdl_serve.compute import Compute
+from seqdl_serve.description import BINARY, TEXT, answers
 from seqdl_serve.errors import ApiError
-from seqdl_serve.gate import Gate
+from seqdl_serve.gate import GUARDED, Gate
 from seqdl_serve.metrics import Metrics
 from seqdl_serve.reading import OcrQuery
 from seqdl_serve.scanning import ScanQuery
@@ -53,12 +54,22 @@ def create_app(settings: Settings, log: Any = lambda entry: None, metrics: Metri
         yield
         await compute.stop()
 
-    app = FastAPI(title="seqdl", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="seqdl",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=description.ERRORS,
+        default_response_class=Response,
+    )
     app.state.compute = compute
     _add_errors(app)
     _add_jobs(app, compute)
     _add_health(app, compute, metrics)
     _add_page(app)
+    if settings.api_key:
+        description.guard(app.openapi(), GUARDED)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.origins, allow_methods=["GET", "POST"], allow_headers=["*"]
@@ -91,7 +102,7 @@ def _add_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         if first["type"] == "json_invalid":
             return JSONResponse(errors.body(422, f"the body is not JSON: {first['ctx']['error']}", "invalid_json"), 422)
-        param = ".".join(str(place) for place in first["loc"] if place not in ("body", "query"))
+        param = next((str(place) for place in first["loc"] if place not in ("body", "query")), "")
         message = f"{param}: {first['msg']}" if param else f"the body: {first['msg']}"
         return JSONResponse(errors.body(422, message, "invalid_value", param or None), 422)
 
@@ -108,67 +119,71 @@ def model_named(compute: Compute, kind: str, name: str | None) -> dict[str, Any]
 
 
 def _add_jobs(app: FastAPI, compute: Compute) -> None:
-    @app.get("/v1/models")
-    async def models() -> dict[str, Any]:
+    @app.get("/v1/models", responses=answers("The models", application__json=description.MODELS))
+    async def models() -> Response:
         """The models that are loaded, with their cards."""
         shown = [{key: value for key, value in model.items() if key != "tokens"} for model in compute.models]
-        return {"object": "list", "data": shown}
+        return JSONResponse({"object": "list", "data": shown})
 
-    @app.post("/v1/completions")
+    written = answers("The text", application__json=description.COMPLETION, text__event_stream=TEXT)
+
+    @app.post("/v1/completions", responses=written)
     async def complete(request: Request, asked: CompletionRequest) -> Response:
         """Continue a text."""
         return await completions.complete(request, asked, compute, model_named(compute, "text", asked.model))
 
-    @app.post("/v1/scan", openapi_extra=_body("text/x-fasta", "application/gzip", files=["fasta", "motifs"]))
+    hits = answers("The hits", application__x_ndjson=TEXT, text__plain=TEXT, text__tab_separated_values=TEXT)
+    fasta = description.body("text/x-fasta", "application/gzip", files=["fasta", "motifs"])
+
+    @app.post("/v1/scan", responses=hits, openapi_extra=fasta)
     async def scan(request: Request, query: Annotated[ScanQuery, Depends()]) -> Response:
         """Find sites or motifs in FASTA, plain or gzip."""
         model = "" if query.consensus else model_named(compute, "sites", query.model)["id"]
         return await scanning.scan(request, query, compute, model)
 
-    @app.post("/v1/ocr", openapi_extra=_body("image/*", files=["image"]))
+    pages = answers("The pages", application__json=description.PAGES, text__plain=TEXT, image__png=BINARY)
+    pictures = description.body("image/*", "application/octet-stream", files=["image"])
+
+    @app.post("/v1/ocr", responses=pages, openapi_extra=pictures)
     async def ocr(request: Request, query: Annotated[OcrQuery, Depends()]) -> Response:
         """Read handwriting from a picture, or several."""
         return await reading.ocr(request, query, compute, model_named(compute, "characters", query.model)["id"])
 
+    named = answers("The character", application__json=description.CHARACTER)
     pixels = {"application/json": {"schema": reading.pixels_schema()}}
+    character = description.body("image/*", "application/octet-stream", more=pixels)
 
-    @app.post("/v1/classify", openapi_extra=_body("image/*", more=pixels))
+    @app.post("/v1/classify", responses=named, openapi_extra=character)
     async def classify(request: Request, model: str | None = None) -> Response:
         """Name one drawn character."""
         return await reading.classify(request, compute, model_named(compute, "characters", model)["id"])
 
 
-def _body(*types: str, files: list[str] | None = None, more: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The OpenAPI description of a body that is read as it comes."""
-    binary = {"type": "string", "format": "binary"}
-    content: dict[str, Any] = {kind: {"schema": binary} for kind in types} | (more or {})
-    if files:
-        properties = dict.fromkeys(files, binary)
-        content["multipart/form-data"] = {"schema": {"type": "object", "properties": properties, "required": files[:1]}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
 def _add_health(app: FastAPI, compute: Compute, metrics: Metrics) -> None:
     loading = JSONResponse({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, 503)
 
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        """The server is alive."""
-        return {"status": "ok"}
+    status = answers("Yes", application__json=description.STATUS)
+    loading_form = {"application/json": {"schema": {"type": "object"}}}
+    not_yet: dict[int | str, Any] = {503: {"description": "Not yet, as llama.cpp says it", "content": loading_form}}
 
-    @app.get("/readyz")
+    @app.get("/healthz", responses=status)
+    async def healthz() -> Response:
+        """The server is alive."""
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/readyz", responses=status)
     async def readyz() -> Response:
         """Models are loaded and kernels warm."""
         if compute.ready:
             return JSONResponse({"status": "ready"})
         raise errors.unavailable(str(compute.error or "the compute process is not ready"))
 
-    @app.get("/health")
+    @app.get("/health", responses=status | not_yet)
     async def health() -> Response:
         """As llama.cpp's server says it."""
         return JSONResponse({"status": "ok"}) if compute.ready else loading
 
-    @app.get("/metrics")
+    @app.get("/metrics", responses=answers("The figures", text__plain=TEXT))
     async def figures() -> Response:
         """Figures in Prometheus' form."""
         metrics.jobs.set(len(compute.jobs))

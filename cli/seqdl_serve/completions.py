@@ -27,6 +27,9 @@ from seqdl_serve.streaming import Streamed, all_parts, closing_later, exchange_o
 PING = 10.0  # seconds without an event after which a comment keeps the connection open
 EVENT_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 MOST_LOGPROBS = 20
+MOST_ENTRIES = 1 << 18  # log-probabilities in one answer, some 10 MB
+MOST_STOPS = 16
+LONGEST_STOP = 1_000  # characters: all of them are looked for behind every character that is written
 OPTIONS = [
     "temperature",
     "top_k",
@@ -39,6 +42,9 @@ OPTIONS = [
 ]
 
 
+Stop = Annotated[str, Field(max_length=LONGEST_STOP)]
+
+
 class StreamOptions(BaseModel):
     include_usage: bool = False
 
@@ -48,7 +54,9 @@ class CompletionRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
     model: str | None = Field(None, description="Name of a text model; the first one by default.")
-    prompt: str | list[str] | None = Field("", description="What to continue; several are continued side by side.")
+    prompt: str | Annotated[list[str], Field(fail_fast=True)] | None = Field(
+        "", description="What to continue; several are continued side by side."
+    )
     max_tokens: Annotated[int, Field(ge=0)] | None = Field(16, description="Most characters to write.")
     temperature: float | None = Field(1.0, ge=0, le=100, description="0 takes the likeliest character.")
     top_p: float | None = Field(1.0, ge=0, le=1)
@@ -58,7 +66,9 @@ class CompletionRequest(BaseModel):
     repeat_last_n: int | None = Field(64, ge=0, le=4096)
     presence_penalty: float | None = Field(0.0, ge=-100, le=100)
     frequency_penalty: float | None = Field(0.0, ge=-100, le=100)
-    stop: str | list[str] | None = Field(None, description="Texts before which to end.")
+    stop: Stop | Annotated[list[Stop], Field(fail_fast=True, max_length=MOST_STOPS)] | None = Field(
+        None, description="Texts before which to end."
+    )
     seed: int | None = Field(None, ge=0, lt=1 << 63, description="The same seed gives the same text.")
     n: Annotated[int, Field(ge=1)] | None = Field(1, description="Texts for each prompt; seeds count up.")
     best_of: int | None = Field(None, description="Only the value of n.")
@@ -69,7 +79,7 @@ class CompletionRequest(BaseModel):
         None, description="Log-probabilities of the characters, and of so many alternatives."
     )
     suffix: str | None = Field(None, description="Not supported: null or empty.")
-    logit_bias: dict[str, float] | None = Field(None, description="Not supported: null or empty.")
+    logit_bias: dict[str, Any] | None = Field(None, description="Not supported: null or empty.")
 
     def job(self, model: str, limits: Limits) -> TextJob:
         """The job that this asks for; ApiError where that is too much or not to be had."""
@@ -113,6 +123,13 @@ class CompletionRequest(BaseModel):
             )
         if sum(map(len, prompts)) > limits.prompt:
             raise errors.invalid(f"a prompt above the limit of {limits.prompt:,} characters (--max-prompt)", "prompt")
+        told = len(prompts) * each * length + (each * sum(map(len, prompts)) if self.echo else 0)
+        if self.logprobs is not None and told * (1 + self.logprobs) > MOST_ENTRIES:
+            raise errors.invalid(
+                f"{told:,} characters with {self.logprobs} alternatives are above the limit of {MOST_ENTRIES:,} "
+                "log-probabilities; ask for less",
+                "logprobs",
+            )
 
 
 @dataclass
@@ -248,8 +265,9 @@ async def complete(request: Request, asked: CompletionRequest, compute: Compute,
     completion = Completion(asked, job, model["tokens"])
     running = compute.submit(job)
     if not asked.stream:
-        answer = completion.whole(await all_parts(request, running))
-        exchange.about["tokens"] = answer["usage"]["completion_tokens"]
-        return JSONResponse(answer)
+        parts = await all_parts(request, running)
+        answer = await asyncio.to_thread(lambda: JSONResponse(completion.whole(parts)))  # it may be some MB
+        exchange.about["tokens"] = completion.usage()["completion_tokens"]
+        return answer
     events = completion.events(running, exchange.deadline, limits.seconds)
     return Streamed(events, closing_later(running), "text/event-stream", headers=EVENT_HEADERS)

@@ -21,12 +21,13 @@ from starlette.types import Message, Receive, Send
 from seqdl_serve import errors
 from seqdl_serve.errors import ApiError
 from seqdl_serve.metrics import Metrics
-from seqdl_serve.settings import Settings
+from seqdl_serve.settings import Limits, Settings
 
 logger = logging.getLogger("seqdl.serve.requests")
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 GUARDED = ("/v1/", "/metrics")
-DOCUMENT = 4 << 20  # bytes of a JSON document, at most
+DOCUMENT = 2 << 20  # bytes of a JSON document, at most, or as many as the prompt may need
+LETTER = 12  # bytes of a character: two halves, each written \uNNNN
 GRACE = 2.0  # seconds beyond the limit in which the answer can still say that it was reached
 ENDPOINTS = frozenset(
     [
@@ -81,7 +82,7 @@ class Gate:
             return
         exchange = self._exchange(scope)
         scope.setdefault("state", {})["exchange"] = exchange
-        ways = _Ways(exchange, _most(scope, self.settings.limits.body), self.settings.limits.seconds, receive, send)
+        ways = _Ways(exchange, _most(scope, self.settings.limits), self.settings.limits.seconds, receive, send)
         try:
             self._check_key(scope)
             ways.check_length(_header(scope, b"content-length"))
@@ -178,10 +179,10 @@ class _Ways:
         exchange.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
-def _most(scope: Any, most: int) -> int:
-    """Bytes of the body: a JSON document is taken apart here, beside the other requests."""
-    is_json = scope["path"] == "/v1/completions" or b"json" in _header(scope, b"content-type").encode()
-    return min(most, DOCUMENT) if is_json else most
+def _most(scope: Any, limits: Limits) -> int:
+    """Bytes of the body: a JSON document is taken apart here, while the other requests wait."""
+    is_json = scope["path"] == "/v1/completions" or "json" in _header(scope, b"content-type")
+    return min(limits.body, max(DOCUMENT, LETTER * limits.prompt)) if is_json else limits.body
 
 
 async def _answer(error: ApiError, exchange: Exchange, scope: Any, receive: Any, ways: _Ways) -> None:

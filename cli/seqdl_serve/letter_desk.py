@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ SURE = 0.5
 SHOWN = 5
 DIGITS = 4  # of a probability, after the point
 TOGETHER = 64
+SLICE = 0.02  # seconds for pictures to be opened in a turn
 
 
 class LetterDesk:
@@ -42,9 +44,11 @@ class LetterDesk:
 
     def turn(self) -> None:
         """Judge those that wait, of each model together."""
-        some = dict(list(self.waiting.items())[:TOGETHER])
+        end = time.perf_counter() + SLICE
         inks: dict[str, dict[int, Array]] = {}
-        for number, job in some.items():
+        for number, job in list(self.waiting.items())[:TOGETHER]:
+            if time.perf_counter() > end:
+                break
             del self.waiting[number]
             try:
                 inks.setdefault(job.model, {})[number] = self._ink(job)

@@ -73,13 +73,13 @@ def _check_image(request: Request, expected: str) -> None:
         raise errors.unsupported_type(given, expected)
 
 
+Row = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(fail_fast=True, min_length=1, max_length=LARGEST)]
+
+
 class Drawn(BaseModel):
     """A character as it was drawn: how much ink, by rows, 0 for none to 255."""
 
-    pixels: Annotated[
-        list[Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=1, max_length=LARGEST)]],
-        Field(min_length=1, max_length=LARGEST),
-    ]
+    pixels: Annotated[list[Row], Field(fail_fast=True, min_length=1, max_length=LARGEST)]
 
 
 async def classify(request: Request, compute: Compute, model: str) -> Response:

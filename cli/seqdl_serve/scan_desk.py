@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -25,20 +27,30 @@ from seqdl_serve.outbox import Outbox
 from seqdl_serve.settings import Limits
 
 SLICE = 0.02  # seconds
-GROUP = 1 << 14  # bases of one scan in a turn and thread
+NAP = 0.002  # seconds between two looks whether a scanner is made
+GROUP = 1 << 14  # bases in a piece
+SMALLEST = 1 << 6
+HITS = 1 << 18  # of all motifs in a piece, at most: where each of them fits at each base
+MOST_PIECES = 64  # in a turn
+BLOCK = 1 << 18  # bytes of a part
 TOGETHER = 1 << 15  # bases that go through the network in a turn, of all scans for learned sites
+LONGEST_NAME = 1_000  # characters: the name of a sequence stands in each hit
+WIDEST = 200  # positions of a motif: its p-values take time that grows with the square
 
 
 @dataclass
 class Scan:
-    """A scan that has begun. steps: what prepares it, one next() a little; groups: what is left to be scanned."""
+    """A scan that has begun. steps: what prepares it, one next() a little; groups: what is left to be scanned;
+    pieces: so many of them in a turn; found: what its client has not been given yet, with the bases behind it."""
 
     job: ScanJob
-    scanner: MotifScanner | SiteScanner
     steps: Iterator[None]
+    scanner: MotifScanner | SiteScanner | None = None
     groups: Iterator[list[Piece]] = field(default_factory=lambda: iter(()))
-    prepared: bool = False
+    pieces: int = 1
+    found: deque[tuple[bytes, int]] = field(default_factory=deque)
     headed: bool = False
+    done: bool = False
 
 
 class ScanDesk:
@@ -47,6 +59,7 @@ class ScanDesk:
     def __init__(self, models: Models, limits: Limits, outbox: Outbox) -> None:
         self.models, self.limits, self.outbox = models, limits, outbox
         self.scans: dict[int, Scan] = {}
+        self.maker = ThreadPoolExecutor(1, "seqdl-scanner")  # of scanners: 2,000 motifs take seconds
 
     @property
     def busy(self) -> bool:
@@ -54,12 +67,7 @@ class ScanDesk:
 
     def accept(self, number: int, job: ScanJob) -> None:
         self.outbox.begin(number)
-        try:
-            scanner = self._scanner(job)
-            source = Source(job.path)
-            self.scans[number] = Scan(job, scanner, self._prepare(number, source))
-        except Exception as error:
-            self._end(number, job, error)
+        self.scans[number] = Scan(job, self._prepare(number, job))
 
     def drop(self, number: int) -> None:
         self.scans.pop(number, None)
@@ -70,7 +78,9 @@ class ScanDesk:
         for number, scan in list(self.scans.items()):
             if not self.outbox.flows(number):
                 continue
-            if not scan.prepared:
+            if scan.found or scan.done:
+                self._pour(number, scan)
+            elif scan.scanner is None:
                 self._advance(number, scan)
             elif isinstance(scan.scanner, SiteScanner):
                 sites.setdefault((scan.job.model, scan.scanner.min_probability), []).append(number)
@@ -86,11 +96,21 @@ class ScanDesk:
         motifs = read_motifs(job.motifs) if job.motifs else [Motif.from_consensus(word) for word in job.words]
         if len(motifs) > self.limits.motifs:
             raise TooLargeError(f"{len(motifs):,} motifs, above the limit of {self.limits.motifs:,} (--max-motifs)")
+        widest = max(len(motif) for motif in motifs)
+        if widest > WIDEST:
+            raise TooLargeError(f"a motif of {widest:,} positions, above the limit of {WIDEST}")
         return motif_scanner(motifs, Source(job.path), **dict(job.options))[0]
 
-    def _prepare(self, number: int, source: Source) -> Iterator[None]:
-        """Unpack and check the whole input, so that an answer that has begun is one that ends."""
-        path = source.path
+    def _prepare(self, number: int, job: ScanJob) -> Iterator[None]:
+        """Make the scanner, unpack and check the whole input, so that an answer that has begun is one that ends."""
+        making = self.maker.submit(self._scanner, job)
+        try:
+            while not making.done():
+                time.sleep(NAP)
+                yield
+        finally:
+            making.cancel()
+        scanner, source, path = making.result(), Source(job.path), job.path
         with open(path, "rb") as stream:
             packed = stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         if packed:
@@ -101,10 +121,12 @@ class ScanDesk:
             bases += piece.own[1] - piece.own[0]
             if bases > self.limits.bases:
                 raise _too_many_bases(self.limits)
+            if len(piece.record) > LONGEST_NAME:
+                raise TooLargeError(f"a sequence's name of more than {LONGEST_NAME:,} characters; shorten it")
             yield
         scan = self.scans[number]
-        scan.groups = _pieces(scan.scanner, source)
-        scan.prepared = True
+        scan.groups = _pieces(scanner, source)
+        scan.scanner = scanner
 
     def _unpack(self, path: str) -> Iterator[None]:
         """Write what the gzip file holds beside it; TooLargeError before it gets larger than bases may be."""
@@ -127,9 +149,13 @@ class ScanDesk:
 
     def _motif_slice(self, number: int, scan: Scan) -> None:
         try:
-            some = list(islice(scan.groups, get_num_threads()))
-            tables = list(in_order(scan.scanner.scan, some))
-            self._send(number, scan, tables, some)
+            start = time.perf_counter()
+            some = list(islice(scan.groups, scan.pieces))
+            assert scan.scanner is not None
+            self._keep(scan, in_order(scan.scanner.scan, _shared(some)), some)
+            taken = time.perf_counter() - start
+            scan.pieces = max(1, scan.pieces // 2) if taken > SLICE else min(MOST_PIECES, 2 * scan.pieces)
+            self._pour(number, scan)
         except Exception as error:
             self._end(number, scan.job, error)
 
@@ -142,22 +168,31 @@ class ScanDesk:
             scanner = self.scans[numbers[0]].scanner
             assert isinstance(scanner, SiteScanner)
             for number, table in zip(numbers, scanner.scan_together(pieces), strict=True):
-                self._send(number, self.scans[number], [table], found[number])
+                self._keep(self.scans[number], [table], found[number])
+                self._pour(number, self.scans[number])
         except Exception as error:
             for number in numbers:
                 if number in self.scans:
                     self._end(number, self.scans[number].job, error)
 
-    def _send(self, number: int, scan: Scan, tables: Iterable[Any], some: list[list[Piece]]) -> None:
-        job, kind = scan.job, scan.scanner.kind
-        rows = [text for table in tables for text in text_rows(job.form, kind, table)]
+    def _keep(self, scan: Scan, tables: Iterable[Any], some: list[list[Piece]]) -> None:
+        """The rows of these tables, which are the hits of some pieces; no pieces: the scan is done."""
+        job, scan.done = scan.job, not some
+        assert scan.scanner is not None
+        kind = scan.scanner.kind
+        rows = b"".join(text for table in tables for text in text_rows(job.form, kind, table))
         if not scan.headed:
-            rows, scan.headed = [header(job.form, kind), *rows], True
+            rows, scan.headed = header(job.form, kind) + rows, True
         bases = sum(piece.own[1] - piece.own[0] for group in some for piece in group)
-        if bases or any(rows):
-            self.outbox.part(number, b"".join(rows), bases)
-        if not some:
-            self._end(number, job)
+        blocks = [rows[at : at + BLOCK] for at in range(0, len(rows), BLOCK)] or [b""] * (bases > 0)
+        scan.found += zip(blocks, [bases] + [0] * len(blocks), strict=False)
+
+    def _pour(self, number: int, scan: Scan) -> None:
+        """Give the client what is there, as far as it takes it."""
+        while scan.found and self.outbox.flows(number):
+            self.outbox.part(number, *scan.found.popleft())
+        if scan.done and not scan.found:
+            self._end(number, scan.job)
 
     def _end(self, number: int, job: ScanJob, error: Exception | None = None) -> None:
         self.drop(number)
@@ -169,8 +204,17 @@ class ScanDesk:
 
 def _pieces(scanner: MotifScanner | SiteScanner, source: Source) -> Iterator[list[Piece]]:
     """Small pieces for short turns."""
-    piece = scanner.piece if isinstance(scanner, SiteScanner) else min(scanner.piece, GROUP)
+    if isinstance(scanner, SiteScanner):
+        piece = scanner.piece
+    else:
+        piece = min(scanner.piece, GROUP, max(SMALLEST, HITS // (scanner.strands * len(scanner.ids))))
     return groups(replace(source, piece=piece).for_scanner(scanner), piece)
+
+
+def _shared(some: list[list[Piece]]) -> list[list[Piece]]:
+    """The pieces in one list for each thread, in order."""
+    each = max(1, -(-len(some) // get_num_threads()))
+    return [[piece for group in some[at : at + each] for piece in group] for at in range(0, len(some), each)]
 
 
 def _too_many_bases(limits: Limits) -> TooLargeError:

@@ -14,6 +14,7 @@ from seqdl_vision import read_page
 
 STREAMS = 5  # more than there are threads: kernels for one stream and for several
 CONSENSUS = "TATAWAW"
+MOTIFS = 40
 
 
 def warm(models: Models) -> None:
@@ -29,6 +30,7 @@ def warm(models: Models) -> None:
         fasta = Path(folder, "sequence.fa")
         fasta.write_text(">sequence\n" + "TATAAAAGGTAAGTCAG" * 40 + "\n")
         list(scan(fasta, motifs=[Motif.from_consensus(CONSENSUS)], thresh=1e-3))
+        list(scan(fasta, motifs=[Motif.from_consensus(CONSENSUS)] * MOTIFS))  # a library goes by another way
         for sites in models.sites.values():
             list(scan(fasta, model=sites))
     page = _page()
