@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,19 +38,22 @@ class Server:
         pytest.importorskip("fastapi")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._stderr = tempfile.NamedTemporaryFile(prefix="seqdl-serve-log-")  # noqa: SIM115
+        file, name = tempfile.mkstemp(prefix="seqdl-log-")
+        self._stderr = Path(name)
+        weakref.finalize(self, self._stderr.unlink)
         paths = os.pathsep.join(str(ROOT / part) for part in (".", "data", "vision", "cli"))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "seqdl_cli.main", "serve", "--port", str(self.port), *map(str, options)],
             env={**os.environ, "PYTHONPATH": paths, **(env or {})},
             stdout=subprocess.DEVNULL,
-            stderr=self._stderr,
+            stderr=file,
         )
+        os.close(file)
 
     @property
     def log(self) -> list[str]:
         """The lines on stderr so far."""
-        return Path(self._stderr.name).read_text(errors="replace").splitlines()
+        return self._stderr.read_text(errors="replace").splitlines()
 
     def get(self, path: str, timeout: float = 30.0) -> tuple[int, bytes]:
         """Status and body of a GET; status 0 where nobody answers."""

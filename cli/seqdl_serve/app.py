@@ -60,6 +60,7 @@ def create_app(settings: Settings, log: Any = lambda entry: None, metrics: Metri
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses=description.ERRORS,
         default_response_class=Response,
     )
@@ -125,7 +126,7 @@ def _add_jobs(app: FastAPI, compute: Compute) -> None:
         shown = [{key: value for key, value in model.items() if key != "tokens"} for model in compute.models]
         return JSONResponse({"object": "list", "data": shown})
 
-    written = answers("The text", application__json=description.COMPLETION, text__event_stream=TEXT)
+    written = answers("The text", application__json=description.COMPLETION, text__event_stream=description.EVENT)
 
     @app.post("/v1/completions", responses=written)
     async def complete(request: Request, asked: CompletionRequest) -> Response:

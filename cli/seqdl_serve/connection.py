@@ -15,8 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from seqdl_serve import errors
 
 CHECK = 1.0  # seconds from one look at a connection to the next
-HEAD = 20.0  # seconds for the head of a request
-LINGER = 10.0  # seconds for what is left of an answer that has ended
+HEAD = 10.0  # seconds for the head of a request
+LINGER = 5.0  # seconds for what is left of an answer that has ended
 
 
 class Connection(H11Protocol):

@@ -56,7 +56,8 @@ def nullable(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-PAIRS = list_of({"type": "array", "prefixItems": [TEXT, NUMBER], "minItems": 2, "maxItems": 2})
+PAIRS = list_of({**list_of({"anyOf": [TEXT, NUMBER]}), "minItems": 2, "maxItems": 2})
+EVENT: Schema = {"type": "object", "properties": {"data": TEXT}}
 BOX = {**list_of(INTEGER), "minItems": 4, "maxItems": 4, "description": "left, top, right, bottom; half-open"}
 MODELS = form(
     object={"const": "list"},
