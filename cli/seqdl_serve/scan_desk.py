@@ -15,6 +15,7 @@ from seqdl.dna.motif_scanner import MotifScanner
 from seqdl.dna.pipeline import Source, groups
 from seqdl.dna.scan import motif_scanner
 from seqdl.dna.site_scanner import MIN_PROBABILITY, SiteScanner
+from seqdl.dna.sitemodel import BLOCK as SITE_BLOCK
 from seqdl.errors import InputError, TooLargeError
 from seqdl.parallel import get_num_threads, in_order
 from seqdl_data.fasta import Piece
@@ -33,7 +34,7 @@ SMALLEST = 1 << 6
 HITS = 1 << 18  # of all motifs in a piece, at most: where each of them fits at each base
 MOST_PIECES = 64  # in a turn
 BLOCK = 1 << 18  # bytes of a part
-TOGETHER = 1 << 15  # bases that go through the network in a turn, of all scans for learned sites
+SITE_BLOCKS = 2  # of the network, in a piece
 LONGEST_NAME = 1_000  # characters: the name of a sequence stands in each hit
 WIDEST = 200  # positions of a motif: its p-values take time that grows with the square
 
@@ -59,6 +60,7 @@ class ScanDesk:
     def __init__(self, models: Models, limits: Limits, outbox: Outbox) -> None:
         self.models, self.limits, self.outbox = models, limits, outbox
         self.scans: dict[int, Scan] = {}
+        self.pieces = 1  # of all scans for learned sites, in a turn
         self.maker = ThreadPoolExecutor(1, "seqdl-scanner")  # of scanners: 2,000 motifs take seconds
 
     @property
@@ -153,15 +155,14 @@ class ScanDesk:
             some = list(islice(scan.groups, scan.pieces))
             assert scan.scanner is not None
             self._keep(scan, in_order(scan.scanner.scan, _shared(some)), some)
-            taken = time.perf_counter() - start
-            scan.pieces = max(1, scan.pieces // 2) if taken > SLICE else min(MOST_PIECES, 2 * scan.pieces)
+            scan.pieces = _next(scan.pieces, time.perf_counter() - start)
             self._pour(number, scan)
         except Exception as error:
             self._end(number, scan.job, error)
 
     def _site_slice(self, numbers: list[int]) -> None:
         """The next piece of each, some more of them where there are few scans."""
-        each = max(1, TOGETHER // (len(numbers) * SiteScanner.piece))
+        start, each = time.perf_counter(), max(1, self.pieces // len(numbers))
         try:
             found = {number: list(islice(self.scans[number].groups, each)) for number in numbers}
             pieces = [[piece for group in some for piece in group] for some in found.values()]
@@ -170,6 +171,7 @@ class ScanDesk:
             for number, table in zip(numbers, scanner.scan_together(pieces), strict=True):
                 self._keep(self.scans[number], [table], found[number])
                 self._pour(number, self.scans[number])
+            self.pieces = _next(self.pieces, time.perf_counter() - start)
         except Exception as error:
             for number in numbers:
                 if number in self.scans:
@@ -205,10 +207,15 @@ class ScanDesk:
 def _pieces(scanner: MotifScanner | SiteScanner, source: Source) -> Iterator[list[Piece]]:
     """Small pieces for short turns."""
     if isinstance(scanner, SiteScanner):
-        piece = scanner.piece
+        piece = SITE_BLOCKS * SITE_BLOCK
     else:
         piece = min(scanner.piece, GROUP, max(SMALLEST, HITS // (scanner.strands * len(scanner.ids))))
     return groups(replace(source, piece=piece).for_scanner(scanner), piece)
+
+
+def _next(pieces: int, taken: float) -> int:
+    """How many pieces the next turn should have, after one of this many took so many seconds."""
+    return max(1, pieces // 2) if taken > SLICE else min(MOST_PIECES, 2 * pieces)
 
 
 def _shared(some: list[list[Piece]]) -> list[list[Piece]]:
