@@ -6,12 +6,16 @@ A short run by default; SEQDL_FULL=1 is the full one. `python tests/test_serve_f
 from __future__ import annotations
 
 import gzip
+import http.client
 import io
 import json
+import logging
 import os
 import random
+import resource
 import signal
 import socket
+import sqlite3
 import statistics
 import struct
 import subprocess
@@ -22,7 +26,8 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +37,7 @@ from serving import ROOT, Server, free_port, running_server
 httpx = pytest.importorskip("httpx")
 FULL = os.environ.get("SEQDL_FULL") == "1"
 MODELS = ("--models", "shakespeare", "--models", "spombe", "--models", "alphanumeric")
+KILLED = ("-t", 1, "--models", "shakespeare", "--models", "spombe", "--models", "digits", "--max-queue", 9)
 SECONDS = 6
 SAMPLES = ROOT / "samples"
 JSON = {"content-type": "application/json"}
@@ -236,19 +242,16 @@ def slow_clients(server: Server) -> str:
             ended[name] = time.monotonic() - start
 
     def writer(name: str, head: bytes) -> None:
+        start = time.monotonic()
         with connected(server) as link, suppress(OSError):
-            start = time.monotonic()
             link.sendall(head)
             link.settimeout(0.2)
             while time.monotonic() - start < 60:
                 with suppress(TimeoutError):
                     if not link.recv(1000):
                         break
-                    link.settimeout(5)
-                    link.recv(1000)
-                    break
                 link.sendall(b"x")
-            ended[name] = time.monotonic() - start
+        ended[name] = time.monotonic() - start
 
     count = times(2, 10)
     body, head = writing()[:-20], b"GET / HTTP/1.1\r\nx-slow: "
@@ -423,7 +426,6 @@ HEADS = {
     "a blank before the colon": HEAD + b"x : a\r\n\r\n",
     "NUL in a header": HEAD + b"x: a\0b\r\n\r\n",
     "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20 + b"\r\n\r\n",
-    "another version": b"GET / HTTP/9.9\r\n\r\n",
     "no host": b"GET / HTTP/1.1\r\n\r\n",
     "binary method": b"\xff\xfe / HTTP/1.1\r\n\r\n",
     "PUT": b"PUT /v1/completions HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n",
@@ -439,9 +441,10 @@ def head_tricks(server: Server) -> str:
         with connected(server) as link:
             with suppress(OSError):
                 link.sendall(sent)
-            head, _, content = link.recv(65536).partition(b"\r\n\r\n")
-        status = int(head.split()[1])
-        assert 400 <= status < 500, (name, head, content)
+            answer = http.client.HTTPResponse(link)
+            answer.begin()
+            status, content = answer.status, answer.read()
+        assert 400 <= status < 500, (name, status, content)
         assert is_error(status, content), (name, content)
     return f"{len(HEADS)} heads: 4xx in the one form"
 
@@ -465,7 +468,7 @@ def generated_requests(server: Server) -> str:
     schema.validate()
     checks = [schemathesis.checks.CHECKS.get_one(name) for name in CHECKS]
     wanted, statuses, seed = times(500, 5000), Counter[int](), 0
-    operations = [(each.ok(), mode) for each in schema.get_all_operations() for mode in GenerationMode.all()]
+    operations = [(each.ok(), mode) for each in schema.get_all_operations() for mode in GenerationMode]
     with httpx.Client(timeout=60) as client:
         while sum(statuses.values()) < wanted:
             seed += 1
@@ -478,15 +481,15 @@ def generated_requests(server: Server) -> str:
                     assert answer.status_code < 400 or is_error(answer.status_code, answer.content), answer.content
 
                 given = hypothesis.given(case=operation.as_strategy(generation_mode=mode))(one)
-                hypothesis.seed(seed)(
-                    hypothesis.settings(
-                        max_examples=times(25, 100),
-                        deadline=None,
-                        database=None,
-                        phases=[hypothesis.Phase.generate],
-                        suppress_health_check=list(hypothesis.HealthCheck),
-                    )(given)
-                )()
+                options = hypothesis.settings(
+                    max_examples=times(25, 100),
+                    deadline=None,
+                    database=None,
+                    phases=[hypothesis.Phase.generate],
+                    suppress_health_check=list(hypothesis.HealthCheck),
+                )
+                with suppress(hypothesis.errors.Unsatisfiable):  # where nothing can be wrong
+                    hypothesis.seed(seed)(options(given))()
         assert client.get(server.url + "/readyz").status_code == 200
     assert all(status < 500 for status in statuses)
     table = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
@@ -535,9 +538,9 @@ def answers_of_texts(server: Server) -> list[str]:
 
 
 def full_queue(server: Server) -> str:
-    """More requests than may wait (eight): 429 with Retry-After."""
+    """More requests than may wait (nine): 429 with Retry-After."""
     with ExitStack() as stack:
-        links = [stack.enter_context(connected(server)) for _ in range(8)]
+        links = [stack.enter_context(connected(server)) for _ in range(9)]
         for link in links:
             link.sendall(writing(16_000, stream=True))
             read_until(link, b"data: ")
@@ -546,15 +549,16 @@ def full_queue(server: Server) -> str:
             assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
             assert is_error(429, answer.content)
     idle(server)
-    return "20 requests above 8: 429 with Retry-After"
+    return "20 requests above 9: 429 with Retry-After"
 
 
 def no_place(server: Server, folder: Path) -> str:
     """A folder for temporary files that is gone: 503."""
+    assert httpx.post(server.url + "/v1/scan", content=b">a\nACGT\n", headers=FASTA, timeout=60).status_code == 200
     folder.rmdir()
     for path in ("/v1/scan", "/v1/ocr", "/v1/classify"):
         answer = httpx.post(server.url + path, content=b">a\nACGT\n", headers=IMAGE, timeout=60)
-        assert answer.status_code == 503 or path == "/v1/ocr", answer.text
+        assert answer.status_code == 503, answer.text
         assert is_error(answer.status_code, answer.content)
     folder.mkdir()
     return "3 requests: 503 in the one form"
@@ -569,7 +573,7 @@ def signals(options: tuple[object, ...] = ("-t", 1, "--models", "shakespeare")) 
             read_until(link, b"data: ")
             server.process.send_signal(number)
             assert b"[DONE]" in read_until(link, b"[DONE]")
-            assert server.stop() == 0
+            assert server.process.wait(30) == 0
     told.append("2 x a signal: the stream ends, exit code 0")
     server = Server(*options)
     server.wait()
@@ -624,8 +628,59 @@ def not_started() -> str:
     return "one line and an exit code: " + ", ".join(told)
 
 
-def test_not_started() -> None:
-    not_started()
+def key() -> str:
+    """A key that is missing or wrong: 401; what is open stays open."""
+    with running_server("-t", 1, "--models", "digits", "--api-key", "Sesam") as server:
+        count = 0
+        wrong = [
+            {},
+            *({"authorization": text} for text in ("Bearer", "Bearer x", "Basic Sesam", "Sesam", "bearer sesam")),
+        ]
+        for path in ("/v1/models", "/metrics", "/v1/nothing"):
+            for headers in wrong:
+                answer = httpx.get(server.url + path, headers=headers)
+                assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+                assert is_error(401, answer.content)
+                count += 1
+            assert httpx.get(server.url + path, headers={"authorization": "Bearer Sesam"}).status_code in (200, 404)
+        for path in ("/healthz", "/readyz", "/health", "/", "/openapi.json"):
+            assert httpx.get(server.url + path).status_code == 200
+    return f"{count} requests: 401; open: /healthz, /readyz, /health, /, /openapi.json"
+
+
+def rows(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as log:
+        count: int = log.execute("SELECT count(*) FROM requests").fetchone()[0]
+        return count
+
+
+def full_log(folder: Path) -> str:
+    """A log that cannot grow: requests are answered, what it loses is counted, one line says so."""
+    path = folder / "full.sqlite"
+    with running_server("-t", 1, "--models", "digits", "--log", path) as server:
+        size = max(path.stat().st_size, Path(f"{path}-wal").stat().st_size if Path(f"{path}-wal").exists() else 0)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        for _ in range(40):
+            assert server.get("/v1/models")[0] == 200
+            time.sleep(0.05)
+        time.sleep(1.5)
+        lost = server.metrics()["seqdl_log_lost_total"]
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert lost > 0
+        assert sum("requests are not kept" in line for line in server.log) == 1
+    return f"40 requests answered, {lost:.0f} lines of the log lost, counted, told once"
+
+
+def shared_log(folder: Path) -> str:
+    """Two servers that keep their requests in one file."""
+    path, options = folder / "shared.sqlite", ("-t", 1, "--models", "digits")
+    with running_server(*options, "--log", path) as one, running_server(*options, "--log", path) as other:
+        for _ in range(50):
+            assert one.get("/v1/models")[0] == other.get("/v1/models")[0] == 200
+    assert rows(path) >= 100
+    with closing(sqlite3.connect(path)) as log:
+        assert log.execute("SELECT count(*) FROM runs WHERE status = 'done'").fetchone()[0] == 2
+    return "2 servers, 50 requests each: all of them in the file"
 
 
 # Tests
@@ -665,7 +720,71 @@ def test_signals() -> None:
 
 def test_kills_queue_and_folder(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
-    options = ("-t", 1, "--models", "shakespeare", "--models", "spombe", "--models", "digits", "--max-queue", 8)
-    with running_server(*options, env={"TMPDIR": str(tmp_path / "t")}) as server:
+    with running_server(*KILLED, env={"TMPDIR": str(tmp_path / "t")}) as server:
+        print(killed_compute(server))
         print(full_queue(server))
         print(no_place(server, tmp_path / "t"))
+
+
+def test_not_started() -> None:
+    print(not_started())
+
+
+def test_key() -> None:
+    print(key())
+
+
+def test_a_full_disk_for_the_log(tmp_path: Path) -> None:
+    print(full_log(tmp_path))
+
+
+def test_two_servers_share_a_log(tmp_path: Path) -> None:
+    print(shared_log(tmp_path))
+
+
+def test_nobody_reads_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    from seqdl_serve.logs import log_to_stderr
+
+    class Stuck:
+        def write(self, text: str) -> None:
+            time.sleep(60)
+
+        flush = write
+
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.setattr(sys, "stderr", Stuck())
+    start = time.monotonic()
+    log = log_to_stderr(quiet=False)
+    try:
+        for number in range(20_000):  # more than wait in memory
+            logging.getLogger("seqdl.serve").info("line %d", number)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    log.close()
+    assert time.monotonic() - start < 20
+
+
+def table() -> Iterator[tuple[str, Callable[[], str]]]:
+    """Every fault by its name."""
+    with running_server("-t", 1, *MODELS, "--max-seconds", SECONDS, "--quiet") as server:
+        for fault in ON_ONE_SERVER:
+            yield fault.__name__, partial(fault, server)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "t").mkdir()
+        with running_server(*KILLED, env={"TMPDIR": f"{folder}/t"}) as server:
+            for fault in (killed_compute, full_queue):
+                yield fault.__name__, partial(fault, server)
+            yield "no_place", partial(no_place, server, Path(folder, "t"))
+        for alone in (signals, not_started, key):
+            yield alone.__name__, alone
+        for kept in (full_log, shared_log):
+            yield kept.__name__, partial(kept, Path(folder))
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT / part) for part in (".", "data", "vision", "cli")]
+    print("| fault | result |\n| --- | --- |")
+    for name, run in table():
+        print(f"| {name.replace('_', ' ')} | {run()} |", flush=True)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 import time
 
 import h11
@@ -16,6 +18,7 @@ from seqdl_serve import errors
 
 CHECK = 1.0  # seconds from one look at a connection to the next
 HEAD = 10.0  # seconds for the head of a request
+AT_ONCE = struct.pack("ii", 1, 0)
 LINGER = 5.0  # seconds for what is left of an answer that has ended
 
 
@@ -37,6 +40,8 @@ class Connection(H11Protocol):
             self.idle = now
         sending = self.transport.get_write_buffer_size() > 0
         if now - self.idle > (LINGER if sending or self.transport.is_closing() else HEAD):
+            link = self.transport.get_extra_info("socket")
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)  # what the system still holds goes too
             self.transport.abort()
         else:
             self.watch = self.loop.call_later(CHECK, self._look)
@@ -54,6 +59,6 @@ class Connection(H11Protocol):
                 ],
                 reason=b"Bad Request",
             )
-            for event in (head, h11.Data(data=document), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event))
+            events = (head, h11.Data(data=document), h11.EndOfMessage())
+            self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))
         self.transport.close()
