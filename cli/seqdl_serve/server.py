@@ -13,6 +13,7 @@ import uvicorn
 
 from seqdl.errors import SeqdlError
 from seqdl_serve.app import create_app
+from seqdl_serve.compute import Compute
 from seqdl_serve.connection import Connection
 from seqdl_serve.logs import RequestLog, log_to_stderr
 from seqdl_serve.metrics import Metrics
@@ -56,8 +57,8 @@ def _run(settings: Settings, metrics: Metrics, kept: RequestLog | None, listener
         timeout_graceful_shutdown=PATIENCE,
         h11_max_incomplete_event_size=1 << 16,
     )
-    server, compute = _Server(config), app.app.state.compute
-    compute.gave_up = server.end
+    compute = app.app.state.compute
+    server = _Server(config, compute)
     logger.info("listening on %s", _address(listener))
     try:
         server.run([listener])
@@ -72,12 +73,23 @@ def _run(settings: Settings, metrics: Metrics, kept: RequestLog | None, listener
 class _Server(uvicorn.Server):
     """uvicorn's, but that a second signal of either kind ends it at once, and that to be ended is no failure."""
 
+    def __init__(self, config: uvicorn.Config, compute: Compute) -> None:
+        super().__init__(config)
+        self.compute = compute
+        compute.gave_up = self.end
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit
         self.end()
 
     def end(self) -> None:
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn leaves the application as it is
+            self.compute.kill()
+            await self.lifespan.shutdown()
 
 
 @contextmanager
