@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import resource
+import shutil
 import signal
 import socket
 import sqlite3
@@ -555,7 +556,8 @@ def full_queue(server: Server) -> str:
 def no_place(server: Server, folder: Path) -> str:
     """A folder for temporary files that is gone: 503."""
     assert httpx.post(server.url + "/v1/scan", content=b">a\nACGT\n", headers=FASTA, timeout=60).status_code == 200
-    folder.rmdir()
+    assert not list(folder.glob("seqdl-serve-*"))
+    shutil.rmtree(folder)
     for path in ("/v1/scan", "/v1/ocr", "/v1/classify"):
         answer = httpx.post(server.url + path, content=b">a\nACGT\n", headers=IMAGE, timeout=60)
         assert answer.status_code == 503, answer.text
@@ -615,7 +617,7 @@ def not_started() -> str:
             (("--port", taken.getsockname()[1]), 1, "cannot listen on 127.0.0.1"),
             (("--models", damaged), 4, "damaged"),
             (("--models", "gone"), 4, "gone"),
-            (("--log", Path(folder, "none", "x.sqlite")), 5, "none"),
+            (("--log", damaged), 3, "bad.safetensors"),
         ]
         for options, code, words in cases:
             server = Server(*options)
