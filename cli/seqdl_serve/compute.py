@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from seqdl_serve.errors import failed, overloaded, unavailable
-from seqdl_serve.messages import Begun, Dropped, End, Failure, Job, Part, Ready, Start, Taken, Unable
+from seqdl_serve.messages import Begun, Dropped, End, Failure, Job, Part, Ready, Start, Stop, Taken, Unable
 from seqdl_serve.settings import Settings
 from seqdl_serve.worker import main
 
@@ -115,7 +115,7 @@ class Compute:
     async def stop(self) -> None:
         """End the process; what still runs fails."""
         self._closed = True
-        self.tell(None)  # the sender closes the pipe
+        self.tell(Stop())
         process = self.process
         if process is not None:
             await asyncio.to_thread(process.join, 5)

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from seqdl.errors import SeqdlError
 from seqdl.machine import machine
-from seqdl.training.runlog import RunLog
+from seqdl.training.runlog import FLUSH_SECONDS, RunLog
 from seqdl_serve.settings import Settings
 
 MOST_WAITING = 10_000  # entries; what comes then is counted as lost
+logger = logging.getLogger("seqdl.serve")
 STANDARD = frozenset(vars(logging.makeLogRecord({})))
 
 
@@ -50,23 +53,19 @@ def log_to_stderr(quiet: bool) -> None:
 
 
 class RequestLog:
-    """Requests in a run of kind "service", written by a thread. lost: called for each that could not be kept."""
+    """Requests in a run of kind "service", written by a thread. lost: called for each that could not be kept.
+
+    SeqdlError where the file cannot be made.
+    """
 
     def __init__(self, settings: Settings, command: str, lost: Callable[[], None]) -> None:
-        started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        about = {key: value for key, value in asdict(settings).items() if key != "api_key"}
-        self.log = RunLog.create(
-            settings.log,
-            name=f"service-{started}",
-            kind="service",
-            command=command,
-            config=about,
-            machine=machine(),
-        )
-        self.lost = lost
+        self.settings, self.command, self.lost = settings, command, lost
         self.waiting: queue.Queue[dict[str, Any] | None] = queue.Queue(MOST_WAITING)
+        self._begun: queue.Queue[SeqdlError | None] = queue.Queue()
         self.thread = threading.Thread(target=self._write, name="seqdl-request-log", daemon=True)
         self.thread.start()
+        if (error := self._begun.get()) is not None:
+            raise error
 
     def add(self, entry: dict[str, Any]) -> None:
         try:
@@ -78,14 +77,38 @@ class RequestLog:
         self.waiting.put(None)
         self.thread.join()
 
+    def _create(self) -> RunLog:
+        started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        return RunLog.create(
+            self.settings.log,
+            name=f"service-{started}-{os.getpid()}",
+            kind="service",
+            command=self.command,
+            config={key: value for key, value in asdict(self.settings).items() if key != "api_key"},
+            machine=machine(),
+        )
+
     def _write(self) -> None:
+        try:
+            log = self._create()  # here, for SQLite's connections belong to one thread
+        except SeqdlError as error:
+            self._begun.put(error)
+            return
+        self._begun.put(None)
         complained = False
-        while (entry := self.waiting.get()) is not None:
+        while True:
             try:
-                self.log.request(entry)
+                entry = self.waiting.get(timeout=FLUSH_SECONDS)
+                if entry is None:
+                    log.finish("done")
+                    return
+                log.request(entry)
                 complained = False
+            except queue.Empty:
+                with suppress(SeqdlError):  # said when the next request comes
+                    log.flush()
             except SeqdlError as error:
                 self.lost()
                 if not complained:
-                    logging.getLogger("seqdl.serve").error("requests are not kept: %s", error)
+                    logger.error("requests are not kept: %s", error)
                 complained = True

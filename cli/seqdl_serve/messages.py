@@ -94,6 +94,11 @@ class Dropped:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """The process is to end."""
+
+
+@dataclass(frozen=True)
 class Ready:
     """models: what GET /v1/models says of each."""
 

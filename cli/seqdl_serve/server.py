@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from typing import Any
 
 import uvicorn
@@ -40,6 +41,8 @@ def serve(settings: Settings, command: str = "", quiet: bool = False) -> None:
         h11_max_incomplete_event_size=1 << 16,
     )
     server = uvicorn.Server(config)
+    for each in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them once more when it is done
+        signal.signal(each, lambda *_: None)
     try:
         server.run()
     finally:

@@ -14,7 +14,7 @@ from typing import Any
 from seqdl.errors import SeqdlError
 from seqdl.parallel import set_num_threads
 from seqdl_serve.letter_desk import LetterDesk
-from seqdl_serve.messages import Dropped, Job, LetterJob, PagesJob, Ready, ScanJob, Start, Taken, TextJob, Unable
+from seqdl_serve.messages import Dropped, Job, LetterJob, PagesJob, Ready, ScanJob, Start, Stop, Taken, TextJob, Unable
 from seqdl_serve.models import Models
 from seqdl_serve.outbox import Outbox
 from seqdl_serve.page_desk import PageDesk
@@ -58,9 +58,10 @@ class Worker:
         self.desks: dict[int, Any] = {}  # of each job
         self.quick: list[Any] = [*self.texts.values(), self.letters, self.scans]
         self.looked = 0.0
+        self.stopped = False
 
     def run(self) -> None:
-        while True:
+        while not self.stopped:
             self._receive(wait=not any(desk.busy for desk in (*self.quick, self.pages)))
             self._turns()
             if self.pages.busy:
@@ -86,6 +87,8 @@ class Worker:
                 self._accept(message.number, message.job)
             elif isinstance(message, Taken):
                 self.outbox.taken(message.number)
+            elif isinstance(message, Stop):
+                self.stopped = True
             elif isinstance(message, Dropped):
                 self.outbox.drop(message.number)
                 self.desks.pop(message.number).drop(message.number)
