@@ -13,6 +13,10 @@ WINDOW = 8  # parts on their way; small enough for memory, large enough for no p
 logger = logging.getLogger("seqdl.serve.compute")
 
 
+class NotWanted(Exception):
+    """Nobody waits any more for what is being computed."""
+
+
 class Outbox:
     """Sends what the jobs give, and knows which jobs are wanted."""
 

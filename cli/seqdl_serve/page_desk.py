@@ -10,13 +10,9 @@ from seqdl.errors import InputError
 from seqdl_data.pictures import open_pages
 from seqdl_serve.messages import PagesJob
 from seqdl_serve.models import Models
-from seqdl_serve.outbox import Outbox, failure
+from seqdl_serve.outbox import NotWanted, Outbox, failure
 from seqdl_serve.settings import Limits
 from seqdl_vision import Reading, ReadOptions, annotate, document, read_page
-
-
-class NotWanted(Exception):
-    """Nobody waits for the page any more."""
 
 
 class PageDesk:

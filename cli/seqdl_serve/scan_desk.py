@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ from seqdl.dna.motif_scanner import MotifScanner
 from seqdl.dna.pipeline import Source, groups
 from seqdl.dna.scan import motif_scanner
 from seqdl.dna.site_scanner import MIN_PROBABILITY, SiteScanner
+from seqdl.dna.sitemodel import BLOCK
 from seqdl.errors import InputError, TooLargeError
 from seqdl.parallel import get_num_threads, in_order
 from seqdl_data.fasta import Piece
@@ -21,12 +22,14 @@ from seqdl_data.sources import text_blocks
 from seqdl_data.streams import GZIP_MAGIC
 from seqdl_serve.messages import ScanJob
 from seqdl_serve.models import Models
-from seqdl_serve.outbox import Outbox
+from seqdl_serve.outbox import NotWanted, Outbox
 from seqdl_serve.settings import Limits
 
-SLICE = 0.02  # seconds
-GROUP = 1 << 14  # bases of one scan in a turn and thread
-TOGETHER = 1 << 15  # bases that go through the network in a turn, of all scans for learned sites
+SLICE = 0.02  # seconds that a turn of one scan should take
+SITE_PIECE = 16 * BLOCK  # bases that go through the network in a turn, in 0.1 s: fewer take hardly less time
+SMALLEST, LARGEST = 1 << 12, 1 << 18  # bases of a piece that is scanned for motifs
+WORK = 1 << 24  # bases of a piece, times motifs
+MOST = 64  # pieces for each thread in a turn
 
 
 @dataclass
@@ -39,13 +42,14 @@ class Scan:
     groups: Iterator[list[Piece]] = field(default_factory=lambda: iter(()))
     prepared: bool = False
     headed: bool = False
+    many: int = 1  # pieces for each thread in its next turn
 
 
 class ScanDesk:
-    """The scans of all requests."""
+    """The scans of all requests; `meanwhile` is called between the passes of a network, which take longest."""
 
-    def __init__(self, models: Models, limits: Limits, outbox: Outbox) -> None:
-        self.models, self.limits, self.outbox = models, limits, outbox
+    def __init__(self, models: Models, limits: Limits, outbox: Outbox, meanwhile: Callable[[], None]) -> None:
+        self.models, self.limits, self.outbox, self.meanwhile = models, limits, outbox, meanwhile
         self.scans: dict[int, Scan] = {}
 
     @property
@@ -66,18 +70,18 @@ class ScanDesk:
 
     def turn(self) -> None:
         """A slice of each scan whose client takes what it is given."""
-        sites: dict[tuple[str, float], list[int]] = {}
+        sites: list[int] = []
         for number, scan in list(self.scans.items()):
             if not self.outbox.flows(number):
                 continue
             if not scan.prepared:
                 self._advance(number, scan)
             elif isinstance(scan.scanner, SiteScanner):
-                sites.setdefault((scan.job.model, scan.scanner.min_probability), []).append(number)
+                sites.append(number)
             else:
                 self._motif_slice(number, scan)
-        for numbers in sites.values():
-            self._site_slice(numbers)
+        if sites:
+            self._site_slice(sites)
 
     def _scanner(self, job: ScanJob) -> MotifScanner | SiteScanner:
         if job.model:
@@ -126,34 +130,52 @@ class ScanDesk:
             self._end(number, scan.job, error)
 
     def _motif_slice(self, number: int, scan: Scan) -> None:
+        start = time.perf_counter()
         try:
-            some = list(islice(scan.groups, get_num_threads()))
+            some = list(islice(scan.groups, scan.many * get_num_threads()))
             tables = list(in_order(scan.scanner.scan, some))
             self._send(number, scan, tables, some)
         except Exception as error:
             self._end(number, scan.job, error)
+        share = SLICE / (time.perf_counter() - start)
+        scan.many = max(1, min(MOST, 2 * scan.many, int(scan.many * share)))
 
     def _site_slice(self, numbers: list[int]) -> None:
-        """The next piece of each, some more of them where there are few scans."""
-        each = max(1, TOGETHER // (len(numbers) * SiteScanner.piece))
+        """The next piece of as many scans as fill the network, all with the model and threshold of the first."""
+        first = self.scans[numbers[0]]
+        assert isinstance(first.scanner, SiteScanner)
+        alike = [n for n in numbers if _key(self.scans[n]) == _key(first)]
+        found: dict[int, list[Piece]] = {}
+
+        def tick() -> None:
+            self.meanwhile()
+            if not any(number in self.scans for number in found):
+                raise NotWanted
+
         try:
-            found = {number: list(islice(self.scans[number].groups, each)) for number in numbers}
-            pieces = [[piece for group in some for piece in group] for some in found.values()]
-            scanner = self.scans[numbers[0]].scanner
-            assert isinstance(scanner, SiteScanner)
-            for number, table in zip(numbers, scanner.scan_together(pieces), strict=True):
-                self._send(number, self.scans[number], [table], found[number])
+            for number in alike:
+                found[number] = next(self.scans[number].groups, [])
+                if sum(map(_bases, found.values())) >= SITE_PIECE:
+                    break
+            tables = first.scanner.scan_together(list(found.values()), tick)
+        except NotWanted:
+            return
         except Exception as error:
-            for number in numbers:
-                if number in self.scans:
-                    self._end(number, self.scans[number].job, error)
+            for number in found or alike[:1]:
+                self._end(number, first.job, error)
+            return
+        for (number, group), table in zip(found.items(), tables, strict=True):
+            if number in self.scans:
+                scan = self.scans.pop(number)
+                self.scans[number] = scan  # the others come first next time
+                self._send(number, scan, [table], [group] if group else [])
 
     def _send(self, number: int, scan: Scan, tables: Iterable[Any], some: list[list[Piece]]) -> None:
         job, kind = scan.job, scan.scanner.kind
         rows = [text for table in tables for text in text_rows(job.form, kind, table)]
         if not scan.headed:
             rows, scan.headed = [header(job.form, kind), *rows], True
-        bases = sum(piece.own[1] - piece.own[0] for group in some for piece in group)
+        bases = sum(map(_bases, some))
         if bases or any(rows):
             self.outbox.part(number, b"".join(rows), bases)
         if not some:
@@ -168,9 +190,22 @@ class ScanDesk:
 
 
 def _pieces(scanner: MotifScanner | SiteScanner, source: Source) -> Iterator[list[Piece]]:
-    """Small pieces for short turns."""
-    piece = scanner.piece if isinstance(scanner, SiteScanner) else min(scanner.piece, GROUP)
+    """Pieces that take a few milliseconds, short records together."""
+    if isinstance(scanner, SiteScanner):
+        piece = SITE_PIECE
+    else:
+        piece = min(scanner.piece, max(SMALLEST, min(LARGEST, WORK // len(scanner.ids))))
     return groups(replace(source, piece=piece).for_scanner(scanner), piece)
+
+
+def _key(scan: Scan) -> tuple[str, float]:
+    """Scans for sites that go through the network together have the same."""
+    assert isinstance(scan.scanner, SiteScanner)
+    return scan.job.model, scan.scanner.min_probability
+
+
+def _bases(group: list[Piece]) -> int:
+    return sum(piece.own[1] - piece.own[0] for piece in group)
 
 
 def _too_many_bases(limits: Limits) -> TooLargeError:

@@ -53,10 +53,11 @@ class Worker:
         self.outbox = Outbox(pipe)
         self.texts = {name: TextDesk(models, name, self.outbox) for name in models.texts}
         self.letters = LetterDesk(models, limits, self.outbox)
-        self.scans = ScanDesk(models, limits, self.outbox)
+        self.scans = ScanDesk(models, limits, self.outbox, self._meanwhile)
         self.pages = PageDesk(models, limits, self.outbox, self._meanwhile)
         self.desks: dict[int, Any] = {}  # of each job
         self.quick: list[Any] = [*self.texts.values(), self.letters, self.scans]
+        self.inside: list[Any] = []  # desks whose turn it is, each but the first in the middle of another's
         self.looked = 0.0
         self.stopped = False
 
@@ -76,8 +77,12 @@ class Worker:
 
     def _turns(self) -> None:
         for desk in self.quick:
-            if desk.busy:
-                desk.turn()
+            if desk.busy and desk not in self.inside:
+                self.inside.append(desk)
+                try:
+                    desk.turn()
+                finally:
+                    self.inside.remove(desk)
 
     def _receive(self, wait: bool) -> None:
         """Take in all that the server has sent."""
