@@ -25,6 +25,15 @@ export async function request(path, options = {}) {
 export const postJson = (path, content, signal) =>
   request(path, { method: "POST", body: JSON.stringify(content), type: "application/json", signal });
 
+/** The JSON document of an answer. */
+export async function content(response) {
+  try {
+    return await response.json();
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new ApiError(BROKE_OFF);
+  }
+}
+
 async function send(path, { method = "GET", body, type, signal }) {
   const headers = {};
   if (type) headers["Content-Type"] = type;
@@ -84,14 +93,14 @@ async function* lines(response) {
 }
 
 function parsed(line) {
-  let content;
+  let found;
   try {
-    content = JSON.parse(line);
+    found = JSON.parse(line);
   } catch {
     throw new ApiError(BROKE_OFF);
   }
-  if (content.error) throw new ApiError(sentence(content.error.message));
-  return content;
+  if (found.error) throw new ApiError(sentence(found.error.message));
+  return found;
 }
 
 /** The documents of server-sent events, one by one, up to [DONE]; what is behind that is read, to end in peace. */
@@ -100,9 +109,9 @@ export async function* events(response) {
   for await (const part of lines(response)) {
     for (const line of part) {
       if (whole || !line.startsWith("data:")) continue; // an empty line, a ping
-      const content = line.slice(5).trim();
-      if (content === "[DONE]") whole = true;
-      else yield parsed(content);
+      const data = line.slice(5).trim();
+      if (data === "[DONE]") whole = true;
+      else yield parsed(data);
     }
   }
   if (!whole) throw new ApiError(BROKE_OFF);

@@ -21,6 +21,9 @@ function filled(element, attributes, children) {
   return element;
 }
 
+/** Whether a button does anything. It keeps the focus, which a disabled one would lose. */
+export const enable = (button, is) => button.setAttribute("aria-disabled", !is);
+
 /** "12,345": digits in groups. */
 export const grouped = (number) => number.toLocaleString("en");
 

@@ -4,6 +4,7 @@
 import { el, percent } from "./dom.js";
 
 const MARGIN = 8; // pixels between a part and its panel
+const REACH = 20; // pixels: a tap this near to a part means it
 
 /**
  * Let the parts of `area` that match `selector` be looked at. `describe(part)` gives {title, note, rows: [{label, p,
@@ -35,15 +36,16 @@ export function inspect(area, selector, describe, current = () => {}) {
     current(null);
   }
 
+  const parts = () => [...area.querySelectorAll(selector)];
   const partAt = (event) => event.target.closest?.(selector);
   area.addEventListener("pointerover", (event) => event.pointerType === "mouse" && show(partAt(event)));
   area.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hide());
-  area.addEventListener("click", (event) => show(partAt(event)));
+  area.addEventListener("click", (event) => show(partAt(event) ?? nearest(parts(), event)));
   area.addEventListener("blur", hide);
   area.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const next = neighbour([...area.querySelectorAll(selector)], now, event.key);
+    const next = neighbour(parts(), now, event.key);
     if (!next) return;
     event.preventDefault();
     show(next, true);
@@ -75,6 +77,17 @@ function below(parts, now) {
     if (Math.abs(boxes[i].left - own.left) < Math.abs(boxes[best].left - own.left)) best = i;
   }
   return parts[best];
+}
+
+/** The part nearest to where the pointer is, within reach. */
+function nearest(parts, { clientX: x, clientY: y }) {
+  const beyond = (low, value, high) => Math.max(low - value, 0, value - high);
+  const distances = parts.map((part) => {
+    const box = part.getBoundingClientRect();
+    return Math.hypot(beyond(box.left, x, box.right), beyond(box.top, y, box.bottom));
+  });
+  const least = distances.reduce((a, b) => Math.min(a, b), Infinity);
+  return least <= REACH ? parts[distances.indexOf(least)] : null;
 }
 
 function content({ title, note, rows = [] }) {

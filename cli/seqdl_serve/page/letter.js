@@ -1,7 +1,7 @@
 // The tool that reads a drawn character: what the network sees of it, and what it takes it for.
 
-import { postJson } from "./api.js";
-import { byId, el, percent, visible } from "./dom.js";
+import { content, postJson } from "./api.js";
+import { byId, el, enable, percent, visible } from "./dom.js";
 import { bar } from "./inspect.js";
 import { modelFor, onModelChange } from "./models.js";
 import { Pad } from "./pad.js";
@@ -18,12 +18,13 @@ export function startLetter() {
   byId("pad-clear").addEventListener("click", () => pad.clear());
   document.addEventListener("themechange", () => last && drawSeen(last.seen));
   onModelChange(() => pad.strokes.length && changed());
+  showButtons();
   show(null);
 }
 
 function changed() {
   const empty = pad.strokes.length === 0;
-  byId("pad-undo").disabled = byId("pad-clear").disabled = empty;
+  showButtons();
   clearTimeout(timer);
   stopper?.abort();
   byId("read-problem").textContent = "";
@@ -31,13 +32,16 @@ function changed() {
   else timer = setTimeout(ask, PATIENCE);
 }
 
+function showButtons() {
+  for (const id of ["pad-undo", "pad-clear"]) enable(byId(id), pad.strokes.length > 0);
+}
+
 async function ask() {
   stopper = new AbortController();
   const model = modelFor("characters");
   const query = model ? `?model=${encodeURIComponent(model)}` : "";
   try {
-    const answer = await postJson(`v1/classify${query}`, { pixels: pad.pixels() }, stopper.signal);
-    show(await answer.json());
+    show(await content(await postJson(`v1/classify${query}`, { pixels: pad.pixels() }, stopper.signal)));
   } catch (error) {
     if (error.name !== "AbortError") byId("read-problem").textContent = error.message;
   }

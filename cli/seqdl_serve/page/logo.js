@@ -6,7 +6,7 @@ import { LETTERS } from "./glyphs.js";
 const BASES = "ACGT";
 const HEIGHT = 150; // pixels for 2 bits
 const [LEFT, TOP, BOTTOM] = [40, 8, 24];
-const [NARROWEST, WIDEST] = [16, 38]; // of a column
+const [NARROWEST, WIDEST] = [12, 38]; // of a column
 const SMALLEST = 0.5; // pixels: lower letters are not drawn
 
 /** How often each base stands at each place of aligned sequences: arrays of four. */

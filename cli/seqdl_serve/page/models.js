@@ -1,6 +1,6 @@
 // Which models the server has, and which of each kind is used. The chooser shows where there are several.
 
-import { request } from "./api.js";
+import { content, request } from "./api.js";
 import { byId, el } from "./dom.js";
 
 const chosen = new Map(); // kind -> id
@@ -9,7 +9,7 @@ let kind = "text";
 
 /** Ask the server. Until it has answered, and if it cannot, each request leaves the model to the server. */
 export async function loadModels() {
-  models = (await (await request("v1/models")).json()).data;
+  models = (await content(await request("v1/models"))).data;
   for (const model of models) if (model.default || !chosen.has(model.kind)) chosen.set(model.kind, model.id);
   draw();
 }

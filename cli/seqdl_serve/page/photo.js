@@ -1,6 +1,6 @@
 // The tool that reads a photo: boxes over the photo, the text beside it, both tinted by how sure each character is.
 
-import { request } from "./api.js";
+import { content, request } from "./api.js";
 import { byId, counted, el, percent, svg, visible } from "./dom.js";
 import { takeFiles } from "./drop.js";
 import { inspect } from "./inspect.js";
@@ -41,7 +41,7 @@ async function read(file) {
   byId("photo-status").textContent = `Reading ${name}…`;
   byId("photo-result").hidden = true;
   try {
-    answer = await (await ask(file, own.signal)).json();
+    answer = await content(await ask(file, own.signal));
     show(file);
   } catch (error) {
     if (own.signal.aborted) return; // another photo has come

@@ -1,7 +1,7 @@
 // The tool that scans DNA: the form, the request, and the stream of hits.
 
 import { documents, request } from "./api.js";
-import { byId, counted } from "./dom.js";
+import { byId, counted, enable } from "./dom.js";
 import { Hits } from "./hits.js";
 import { modelFor } from "./models.js";
 import { Results } from "./results.js";
@@ -26,6 +26,7 @@ export function startScan() {
   });
   byId("scan-stop").addEventListener("click", () => stopper?.abort());
   showFields();
+  busy(false);
 }
 
 const wanted = () => byId("scan-form").elements.what.value;
@@ -112,8 +113,8 @@ function body(fasta) {
 }
 
 function busy(is) {
-  byId("scan-start").disabled = is;
-  byId("scan-stop").disabled = !is;
+  enable(byId("scan-start"), !is);
+  enable(byId("scan-stop"), is);
   if (is) byId("scan-status").textContent = "Scanning…";
 }
 

@@ -1,11 +1,11 @@
 // A track: one sequence from left to right, hits on the strand given above its axis, those on the other below.
 
-import { counted, el, grouped, svg } from "./dom.js";
+import { counted, el, enable, grouped, svg } from "./dom.js";
 import { look } from "./glyphs.js";
 import { inspect } from "./inspect.js";
 
 const [LEFT, RIGHT] = [30, 12]; // pixels
-const LANE = 58;
+const LANE = 46;
 const BAND = 24; // the axis between the lanes
 const HEAD = 8; // for the marks of the highest
 const CLOSEST = 30; // bases, the nearest zoom
@@ -20,7 +20,7 @@ export class Track {
     this.title = el("p", { class: "hint" });
     this.buttons = this.#makeButtons();
     this.picture = el("div", { class: "picture", tabindex: 0, role: "group", "aria-label": `Hits in ${this.name}; walk with the arrow keys` });
-    const head = el("div", { class: "headed" }, el("h3", {}, this.name), this.title, el("div", { class: "buttons small" }, ...Object.values(this.buttons)));
+    const head = el("div", { class: "headed" }, el("h3", {}, this.name), this.title, el("div", { class: "buttons tiny" }, ...Object.values(this.buttons)));
     this.element = el("section", { class: "track", "aria-label": `Sequence ${this.name}` }, head, el("div", { class: "inspected" }, this.picture));
     this.owners = new WeakMap(); // element -> hit
     this.inspector = inspect(this.picture, ".hit", (part) => scale.describe(this.owners.get(part)));
@@ -65,14 +65,14 @@ export class Track {
     const shown = drawn < seen ? `, the best ${grouped(drawn)} drawn` : "";
     this.title.textContent = `${part}, ${counted(seen, "hit")}${shown}`;
     const { out, all, left, right, closer } = this.buttons;
-    out.disabled = all.disabled = whole;
-    left.disabled = this.from <= 0;
-    right.disabled = this.to >= this.length;
-    closer.disabled = this.to - this.from <= CLOSEST;
+    for (const button of [out, all]) enable(button, !whole);
+    enable(left, this.from > 0);
+    enable(right, this.to < this.length);
+    enable(closer, this.to - this.from > CLOSEST);
   }
 
   #makeButtons() {
-    const button = (sign, words, act) => el("button", { type: "button", class: "quiet", "aria-label": `${words}, ${this.name}`, title: words, click: act }, sign);
+    const button = (sign, words, act) => el("button", { type: "button", "aria-label": `${words}, ${this.name}`, title: words, click: act }, sign);
     const middle = () => (this.from + this.to) / 2;
     const span = () => this.to - this.from;
     return {

@@ -1,7 +1,7 @@
 // The tool that writes: a prompt and sliders in, a stream of characters out, each with the model's surprise.
 
 import { events, postJson } from "./api.js";
-import { byId, counted, el, visible } from "./dom.js";
+import { byId, counted, el, enable, visible } from "./dom.js";
 import { inspect } from "./inspect.js";
 import { modelFor } from "./models.js";
 import { copy } from "./save.js";
@@ -20,6 +20,7 @@ export function startWrite() {
   if (matchMedia("(min-width: 60rem)").matches) byId("more-sliders").open = true;
   inspector = inspect(byId("written"), ".ch", describe);
   byId("write-legend").append(...legend());
+  busy(false);
   byId("write-form").addEventListener("submit", (event) => {
     event.preventDefault();
     if (!stopper) write();
@@ -28,7 +29,7 @@ export function startWrite() {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("write-form").requestSubmit();
   });
   byId("write-stop").addEventListener("click", () => stopper?.abort());
-  byId("write-copy").addEventListener("click", (event) => copy(event.target, text));
+  byId("write-copy").addEventListener("click", (event) => text && copy(event.target, text));
   byId("seed-again").addEventListener("click", () => (byId("seed").value = byId("seed-again").dataset.seed));
 }
 
@@ -78,9 +79,9 @@ function end(tally) {
 }
 
 function busy(is) {
-  byId("write-start").disabled = is;
-  byId("write-stop").disabled = !is;
-  byId("write-copy").disabled = is && !text;
+  enable(byId("write-start"), !is);
+  enable(byId("write-stop"), is);
+  enable(byId("write-copy"), !is && text !== "");
 }
 
 function take({ choices: [choice], seed }, tally) {
