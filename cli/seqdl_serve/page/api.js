@@ -3,6 +3,8 @@
 import { askForKey, currentKey } from "./key.js";
 
 const CUT_OFF = "The server cannot be reached. See that it runs and that you are connected, then try again.";
+const REFUSED = "The connection broke off while the file was sent: it may be larger than this server takes. ";
+const LARGE = 4e6; // bytes
 const BROKE_OFF = "The connection broke off before the answer was whole. Try again.";
 
 /** What went wrong, in words that can be shown. */
@@ -41,7 +43,7 @@ async function send(path, { method = "GET", body, type, signal }) {
   try {
     return await fetch(new URL(path, document.baseURI), { method, body, headers, signal, cache: "no-store" });
   } catch (error) {
-    throw error.name === "AbortError" ? error : new ApiError(CUT_OFF);
+    throw error.name === "AbortError" ? error : new ApiError(body?.size > LARGE ? REFUSED + CUT_OFF : CUT_OFF);
   }
 }
 

@@ -3,6 +3,7 @@
 import { content, request } from "./api.js";
 import { byId, el } from "./dom.js";
 
+const PATIENCE = 2000; // milliseconds
 const chosen = new Map(); // kind -> id
 let models = [];
 let kind = "text";
@@ -10,6 +11,7 @@ let kind = "text";
 /** Ask the server. Until it has answered, and if it cannot, each request leaves the model to the server. */
 export async function loadModels() {
   models = (await content(await request("v1/models"))).data;
+  if (!models.length) setTimeout(() => loadModels().catch(() => {}), PATIENCE); // the server has only begun
   for (const model of models) if (model.default || !chosen.has(model.kind)) chosen.set(model.kind, model.id);
   draw();
 }
