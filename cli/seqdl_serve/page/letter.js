@@ -62,7 +62,7 @@ function verdict(answer) {
   if (!answer) return [el("span", { class: "sign" }, "?"), el("span", {}, "Draw one letter or digit.")];
   const { text, confidence, sure, alternatives } = answer;
   if (text === "") return [el("span", { class: "sign" }, "–"), el("span", {}, `No character, ${percent(confidence)}.`)];
-  const sign = el("span", { class: sure ? "sign" : "sign unsure" }, text);
+  const sign = el("span", { class: `sign${sure ? "" : " unsure"}${text.length > 1 ? " several" : ""}` }, text);
   if (sure) return [sign, el("span", {}, `${text}, ${percent(confidence)} sure.`)];
   const second = alternatives.find(([other]) => other !== text);
   return [sign, el("span", {}, el("strong", {}, "Not sure."), ` It may be ${text}${second ? ` or ${name(second[0])}` : ""}.`)];

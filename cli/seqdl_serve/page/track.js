@@ -39,7 +39,7 @@ export class Track {
 
   /** Go to a hit, with some bases around it, and show what there is to say of it. */
   goTo(hit) {
-    this.#view((hit.start + hit.end) / 2, Math.min(this.length, 120));
+    this.#view((hit.start + hit.end) / 2, (this.picture.clientWidth - LEFT - RIGHT) / (LETTER + 1)); // bases are written
     this.element.scrollIntoView({ block: "nearest" });
     this.picture.focus({ preventScroll: true });
     const part = [...this.picture.querySelectorAll(".hit")].find((one) => this.owners.get(one) === hit);
