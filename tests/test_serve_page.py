@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -108,11 +109,13 @@ def read_note(page: Any) -> None:
     expect(page.locator("#photo-status")).to_contain_text("not sure")
 
 
-def use(page: Any, tool: str) -> None:
+def use(page: Any, tool: str, touch: bool) -> None:
     """Make a tool do its work."""
     if tool == "write":
         write(page)
-        page.locator("#written .s2").first.click()
+        character = page.locator("#written .s2").first
+        character.tap() if touch else character.hover()
+        expect(page.locator("#write .panel li.chosen")).to_be_visible()
     elif tool == "read":
         draw(page, [(0.25, 0.2), (0.75, 0.2)], [(0.5, 0.2), (0.5, 0.8)])
         expect(page.locator("#reading-verdict .sign")).to_have_text("T")
@@ -126,7 +129,7 @@ def use(page: Any, tool: str) -> None:
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_each_tool_works_and_can_be_read(opened: Open, tool: str, width: int, scheme: str) -> None:
     page = opened(tool, width, scheme)
-    use(page, tool)
+    use(page, tool, touch=width < 500)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not nameless_controls(page)
     assert page.evaluate(FAINT) == []
@@ -186,6 +189,40 @@ def test_a_letter_drawn_by_keyboard_is_recognised_and_taken_back(opened: Open) -
     page.keyboard.press("Backspace")
     expect(page.locator("#reading-verdict")).to_contain_text("Draw one letter")
     expect(page.locator("#pad-status")).to_have_text("Stroke taken back")
+
+
+def test_a_letter_drawn_with_a_finger_is_recognised(opened: Open) -> None:
+    page = opened("read", 360)
+    page.locator("#pad").scroll_into_view_if_needed()
+    box = page.locator("#pad").bounding_box()
+    session = page.context.new_cdp_session(page)
+    for kind, place in [("touchStart", 0.1), *(("touchMove", at / 20) for at in range(3, 19)), ("touchEnd", None)]:
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * (place or 0)
+        points = [] if place is None else [{"x": x, "y": y}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    expect(page.locator("#reading-verdict .sign")).to_have_text(re.compile("[1Il|]"))
+    assert page.evaluate("scrollY") == 0 or page.locator("#pad").bounding_box() == box  # it drew, and did not scroll
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("m.fasta.parseFasta('>a b\\r\\nacg\\r\\n\\r\\nuN\\r\\n>c').get('a')", "ACGTN"),
+        ("[...m.fasta.parseFasta('junk\\n>a\\n>c d\\nA').keys()].join()", "a,c"),
+        ("m.fasta.reverseComplement('AACGN')", "NCGTT"),
+        ("m.fasta.around('AACCGGTT', {start: 2, end: 3, strand: '+'}, 2)", "AACCG"),
+        ("m.fasta.around('AACCGGTT', {start: 2, end: 3, strand: '-'}, 2)", "CGGTT"),
+        ("m.fasta.around('AACCGGTT', {start: 1, end: 2, strand: '+'}, 2)", None),
+        ("m.logo.heights([10, 0, 0, 0]).map((bits) => bits.toFixed(4)).join()", "1.7836,0.0000,0.0000,0.0000"),
+        ("m.logo.heights([500, 500, 0, 0]).map((bits) => bits.toFixed(2)).join()", "0.50,0.50,0.00,0.00"),
+        ("m.logo.heights([0, 0, 0, 0]).join()", "0,0,0,0"),
+        ("[0.99999, 1, 0.5, 0.0123, 0.0001, 0].map(m.dom.percent).join()", ">99.9%,100%,50%,1.2%,<0.1%,0.0%"),
+    ],
+)
+def test_the_parts_of_the_page(opened: Open, code: str, expected: object) -> None:
+    page = opened("scan")
+    load = "Promise.all(['fasta', 'logo', 'dom'].map(async (name) => [name, await import(`/page/${name}.js`)]))"
+    assert page.evaluate(f"() => {load}.then(Object.fromEntries).then((m) => {code})") == expected
 
 
 def test_a_scribble_is_not_taken_for_a_letter(opened: Open) -> None:

@@ -24,6 +24,11 @@ function filled(element, attributes, children) {
 /** Whether a button does anything. It keeps the focus, which a disabled one would lose. */
 export const enable = (button, is) => button.setAttribute("aria-disabled", !is);
 
+/** Scroll to an element that begins below what can be seen, or nearly so: on a phone results are below the settings. */
+export function bringIntoView(element) {
+  if (element.getBoundingClientRect().top > 0.7 * innerHeight) element.scrollIntoView({ block: "start" });
+}
+
 /** "12,345": digits in groups. */
 export const grouped = (number) => number.toLocaleString("en");
 

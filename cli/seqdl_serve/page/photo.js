@@ -1,7 +1,7 @@
 // The tool that reads a photo: boxes over the photo, the text beside it, both tinted by how sure each character is.
 
 import { content, request } from "./api.js";
-import { byId, counted, el, percent, svg, visible } from "./dom.js";
+import { bringIntoView, byId, counted, el, percent, svg, visible } from "./dom.js";
 import { takeFiles } from "./drop.js";
 import { inspect } from "./inspect.js";
 import { modelFor } from "./models.js";
@@ -68,6 +68,7 @@ function show(file) {
   byId("photo-text").replaceChildren(...pairs.flatMap((pair) => pair.text));
   byId("photo-view").replaceChildren(photo(file), overlay(pages()[0], pairs[0].boxes));
   byId("photo-result").hidden = false;
+  bringIntoView(byId("photo-status"));
 }
 
 function photo(file) {

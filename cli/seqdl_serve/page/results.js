@@ -48,7 +48,7 @@ export class Results {
       { label: "Strand", of: (hit) => hit.strand, show: (hit) => (hit.strand === "-" ? "−" : hit.strand) },
     ];
     if (this.hits.areSites) {
-      return [...columns, { label: "Site", of: (hit) => hit.name }, { label: "Probability", of: (hit) => hit.score, show: (hit) => hit.score.toFixed(3), number: true }];
+      return [...columns, { label: "Site", of: (hit) => hit.name }, { label: "Probability", of: (hit) => hit.score, show: (hit) => hit.score.toFixed(4), number: true }];
     }
     return [
       ...columns,
@@ -89,6 +89,6 @@ function matched(hits) {
 /** A hit for the inspector of a track. */
 function describe(hit) {
   const place = `${grouped(hit.start)}–${grouped(hit.end)}, strand ${hit.strand === "-" ? "−" : "+"}`;
-  const score = hit.p_value == null ? `probability ${hit.score.toFixed(3)}` : `${hit.score.toFixed(2)} bits, p ${hit.p_value.toExponential(1)}`;
+  const score = hit.p_value == null ? `probability ${hit.score.toFixed(4)}` : `${hit.score.toFixed(2)} bits, p ${hit.p_value.toExponential(1)}`;
   return { title: hit.name, note: [place, score, hit.matched_sequence].filter(Boolean).join(" · ") };
 }

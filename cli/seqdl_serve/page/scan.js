@@ -1,7 +1,7 @@
 // The tool that scans DNA: the form, the request, and the stream of hits.
 
 import { documents, request } from "./api.js";
-import { byId, counted, enable } from "./dom.js";
+import { bringIntoView, byId, counted, enable } from "./dom.js";
 import { Hits } from "./hits.js";
 import { modelFor } from "./models.js";
 import { Results } from "./results.js";
@@ -115,7 +115,9 @@ function body(fasta) {
 function busy(is) {
   enable(byId("scan-start"), !is);
   enable(byId("scan-stop"), is);
-  if (is) byId("scan-status").textContent = "Scanning…";
+  if (!is) return;
+  byId("scan-status").textContent = "Scanning…";
+  bringIntoView(byId("scan-status"));
 }
 
 function summary(hits) {

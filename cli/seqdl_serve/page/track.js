@@ -24,7 +24,7 @@ export class Track {
     this.element = el("section", { class: "track", "aria-label": `Sequence ${this.name}` }, head, el("div", { class: "inspected" }, this.picture));
     this.owners = new WeakMap(); // element -> hit
     this.inspector = inspect(this.picture, ".hit", (part) => scale.describe(this.owners.get(part)));
-    this.observer = new ResizeObserver(() => this.draw());
+    this.observer = new ResizeObserver(() => this.width !== this.picture.clientWidth && this.draw());
     this.observer.observe(this.picture);
   }
 
@@ -48,6 +48,7 @@ export class Track {
 
   draw() {
     const width = this.picture.clientWidth;
+    this.width = width;
     if (!width) return; // hidden
     this.inspector.hide();
     this.across = (place) => LEFT + ((place - this.from) / (this.to - this.from)) * (width - LEFT - RIGHT);

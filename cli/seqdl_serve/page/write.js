@@ -1,7 +1,7 @@
 // The tool that writes: a prompt and sliders in, a stream of characters out, each with the model's surprise.
 
 import { events, postJson } from "./api.js";
-import { byId, counted, el, enable, visible } from "./dom.js";
+import { bringIntoView, byId, counted, el, enable, visible } from "./dom.js";
 import { inspect } from "./inspect.js";
 import { modelFor } from "./models.js";
 import { copy } from "./save.js";
@@ -69,6 +69,7 @@ function begin(prompt) {
   byId("written").replaceChildren(el("span", { class: "prompt" }, prompt));
   byId("written").setAttribute("aria-busy", "true");
   busy(true);
+  bringIntoView(byId("written"));
 }
 
 function end(tally) {
