@@ -1005,7 +1005,7 @@ INTEGERS = pytest.mark.parametrize(
     [
         (1, 1, 1), (quantised.ROWS, 5, quantised.WIDTH), (2 * quantised.ROWS + 1, 8, 2 * quantised.WIDTH + 3),
         (1, 2 * quantised.PAIRS, 2), (quantised.ROWS + 1, 4 * quantised.PAIRS + 3, quantised.WIDTH + 1), (2, 3, 0),
-        (0, 3, 2), (3, 0, 2),
+        (0, 3, 2), (3, 0, 2), *((S, 6, quantised.WIDTH + 2) for S in range(1, 2 * quantised.ROWS + 1)),
     ],
 )  # fmt: skip
 
