@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 120  # seconds for the server to be ready; the first start compiles
+PATIENCE = 400  # seconds for the server to be ready; the first start compiles
 
 
 @contextmanager
