@@ -76,7 +76,7 @@ class TestCompletions:
             model="shakespeare", prompt="ROMEO:", max_tokens=200, temperature=0.8, seed=3, stream=True
         )
         events = [event.choices[0] for event in stream]
-        assert len(events) > 2
+        assert len(events) > 1
         assert "".join(event.text for event in events) == written(3, 200)
         assert [event.finish_reason for event in events[:-1]] == [None] * (len(events) - 1)
         assert events[-1].finish_reason == "length"

@@ -14,7 +14,21 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from seqdl_serve.errors import failed, overloaded, unavailable
-from seqdl_serve.messages import Begun, Dropped, End, Failure, Job, Part, Ready, Start, Stop, Taken, Unable
+from seqdl_serve.messages import (
+    WINDOW,
+    Begun,
+    Dropped,
+    End,
+    Failure,
+    Job,
+    Part,
+    Ready,
+    Several,
+    Start,
+    Stop,
+    Taken,
+    Unable,
+)
 from seqdl_serve.settings import Settings
 from seqdl_serve.worker import main
 
@@ -32,6 +46,7 @@ class Running:
         self.begun = False
         self.arrived: asyncio.Queue[Part | End] = asyncio.Queue()
         self.ended = False
+        self.taken = 0  # parts that the process has not been told of
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -46,8 +61,15 @@ class Running:
             if message.failure is not None:
                 raise failed(message.failure)
             raise StopAsyncIteration
-        self.compute.tell(Taken(self.number))
+        self._took_one()
         return message.data
+
+    def _took_one(self) -> None:
+        """Tell the process, before it has to wait."""
+        self.taken += 1
+        if self.taken == WINDOW // 2:
+            self.compute.tell(Taken(self.number, self.taken))
+            self.taken = 0
 
     def close(self) -> None:
         self.ended = True
@@ -139,6 +161,9 @@ class Compute:
         elif isinstance(message, Unable):
             self.problem = message.message
             logger.error("the compute process cannot start: %s", message.message)
+        elif isinstance(message, Several):
+            for each in message.messages:
+                self._take(each)
         elif message.number in self.jobs:
             job = self.jobs[message.number]
             job.begun = True

@@ -41,6 +41,7 @@ class PageDesk:
         for number, job in list(self.waiting.items()):
             if number not in self.answers:
                 self.outbox.begin(number)
+                self.outbox.send()
                 self.answers[number] = self._read(number, job)
             elif not self.outbox.flows(number):
                 continue

@@ -67,6 +67,7 @@ class Worker:
             self._turns()
             if self.pages.busy:
                 self.pages.turn()
+                self.outbox.send()
 
     def _meanwhile(self) -> None:
         if time.perf_counter() - self.looked < TURN:
@@ -83,20 +84,23 @@ class Worker:
                     desk.turn()
                 finally:
                     self.inside.remove(desk)
+        self.outbox.send()
 
     def _receive(self, wait: bool) -> None:
-        """Take in all that the server has sent."""
+        """Take in all that the server has sent, and tell it what has begun: should a job end this process, then that
+        job is not given to the next one."""
         while self.pipe.poll(None if wait else 0):
             message, wait = self.pipe.recv(), False
             if isinstance(message, Start):
                 self._accept(message.number, message.job)
             elif isinstance(message, Taken):
-                self.outbox.taken(message.number)
+                self.outbox.taken(message.number, message.parts)
             elif isinstance(message, Stop):
                 self.stopped = True
             elif isinstance(message, Dropped):
                 self.outbox.drop(message.number)
                 self.desks.pop(message.number).drop(message.number)
+        self.outbox.send()
 
     def _accept(self, number: int, job: Job) -> None:
         desk = self._desk(job)
