@@ -130,7 +130,8 @@ def test_fitted_images_fill_the_box_of_emnist_and_stay_in_their_split(tmp_path: 
     build_hands(source, tmp_path / "fitted", fitted=True)
     plain, fitted = (read_images(tmp_path / name, "train")[0] for name in ("plain", "fitted"))
     np.testing.assert_array_equal(fitted.images, fit_all(plain.images))
-    assert np.flatnonzero(fitted.images[0].any(axis=1))[[0, -1]].tolist() == [2, 25]
+    inked = np.flatnonzero(fitted.images[0].max(axis=1) > 127)  # the letter without its blurred edge
+    assert 20 <= inked[-1] - inked[0] <= 24
 
 
 @pytest.mark.parametrize("name", ["char_ptr", "stroke_ptr"])
