@@ -15,8 +15,6 @@ ENOUGH = 5  # gaps, to know of two kinds
 APART = 5.0  # spreads of the narrow gaps between the means of the kinds, at least; what one kind gives stays below 4
 LEAST_SPREAD = 0.06  # letter heights
 MOST_WORDS = 0.6  # of the gaps are between words at most: words have two letters and more, mostly
-LONGEST = 3.0  # medians: a longer gap counts as one of that length, or of
-WIDE = 1.2  # letter heights if that is more, so that one wide gap does not hide the others
 ALONE = 2.5  # medians, where there is one kind: a gap beyond is still between words, if it is wider than
 USUAL = 0.8  # letter heights
 
@@ -26,14 +24,14 @@ def word_gap(gaps: Array) -> float:
     gaps = np.maximum(gaps, 0)
     if len(gaps) < ENOUGH:
         return USUAL if len(gaps) < 2 else max(USUAL, 2 * float(gaps.min()))
-    median = float(np.median(gaps))
-    values = np.sort(np.minimum(gaps, max(LONGEST * median, WIDE)))
-    cut = min(range(1, len(values)), key=lambda k: _variance(values[:k]) + _variance(values[k:]))
+    values = np.sort(gaps)
+    scaled = np.log(1 + values)  # so that one very wide gap does not hide the others
+    cut = min(range(1, len(values)), key=lambda k: _variance(scaled[:k]) + _variance(scaled[k:]))
     narrow, wide = values[:cut], values[cut:]
     apart = wide.mean() - narrow.mean() >= APART * max(narrow.std(), LEAST_SPREAD)
     if apart and len(wide) <= MOST_WORDS * len(gaps):
         return float(narrow[-1] + wide[0]) / 2
-    return max(ALONE * median, USUAL)
+    return max(ALONE * float(np.median(gaps)), USUAL)
 
 
 def _variance(values: Array) -> float:
