@@ -14,7 +14,7 @@ from seqdl_vision.page.lines import TextLine
 from seqdl_vision.page.metrics import Metrics, measure
 from seqdl_vision.page.pieces import Piece
 
-MARK = -1.5  # nats of a mark on its own
+MARK = -2.8  # nats of a mark on its own
 STEM = 0.6  # letter heights that what is under a dot is wide at most
 BAR_HIGH, BAR_WIDE = 2.5, 2.2  # strokes that an upright stroke is high at least, and wide at most, or
 BAR_SLIM = 0.22  # of its height
