@@ -69,7 +69,7 @@ def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
     show("5-binarised", ~mask)
     without = without_rules(mask, placement, letter, _stroke_but(mask, off))
     show("6-without-rules", ~without)
-    written = _written(without, grey, off)
+    written = _written(without, grey, off, placement)
     show("7-writing", ~written)
     if not written.any():
         return _no_ink(photo)
@@ -157,14 +157,14 @@ def _stroke_but(mask: Array, off: tuple[Array, Array]) -> float:
     return stroke_width(mask)
 
 
-def _written(mask: Array, grey: Array, off: tuple[Array, Array]) -> Array:
+def _written(mask: Array, grey: Array, off: tuple[Array, Array], placement: Placement) -> Array:
     """mask without the parts that are no writing; off: the places of the ink that is not on paper."""
     parts = Parts.of(mask)
     on_paper = parts.count(off) <= OFF_PAPER * parts.pixels
     mask = parts.mask(on_paper) if len(off[0]) else mask
     stroke = stroke_width(mask)
     letter = letter_height(parts, stroke, on_paper)
-    return parts.mask(written_parts(parts, grey, on_paper, letter, stroke))
+    return parts.mask(written_parts(parts, grey, on_paper, letter, stroke, placement))
 
 
 def _of_writing(grey: Array, mask: Array, written: Array, level: float, stroke: float) -> Array:
