@@ -234,6 +234,43 @@ def test_what_is_not_paper_is_not_ink() -> None:
     assert false < 0.01
 
 
+def test_chalk_on_a_board_is_ink() -> None:
+    truth = write(WORDS, SHAPE)
+    ink = find_ink(in_light(on_paper(truth, pen=(220, 220, 210), paper=(40, 60, 50)), noise=3))
+    found, false = found_and_false(ink, truth)
+    assert ink.notes == ("light writing on a dark page",)
+    assert found > 0.97
+    assert false < 0.01
+
+
+@pytest.mark.parametrize("shade", [(190, 205, 225), (90, 90, 95)], ids=["faint", "dark"])
+def test_squared_paper_goes(shade: tuple[int, ...]) -> None:
+    truth = write(["HAENyL", "nyOHAL"], SHAPE)
+    photo = ruled(on_paper(truth), range(10, SHAPE[0], 28), shade, 2)
+    photo = ruled(photo.swapaxes(0, 1), range(10, SHAPE[1], 28), shade, 2).swapaxes(0, 1)
+    found, false = found_and_false(find_ink(in_light(photo, noise=1)), truth)
+    assert found > 0.85
+    assert false < 0.03
+
+
+def test_dots_in_a_row_go() -> None:
+    truth = write(["HAEL", "", "NAHL"], SHAPE)
+    photo = on_paper(truth)
+    for column in range(30, 600, 14):
+        photo[140:144, column : column + 5] = 40
+    found, false = found_and_false(find_ink(in_light(photo, noise=2)), truth)
+    assert found > 0.97
+    assert false < 0.01
+
+
+def test_dust_is_not_ink() -> None:
+    generator = np.random.default_rng(0)
+    photo = on_paper(np.zeros((1200, 1600), np.float32))
+    for y, x in generator.integers(5, 1190, (60, 2)):
+        photo[y : y + generator.integers(1, 4), x : x + generator.integers(1, 4)] = 60
+    assert find_ink(in_light(photo, noise=2)).notes == ("no ink",)
+
+
 def test_a_dark_edge_of_the_photo_and_a_blot_are_not_ink() -> None:
     truth = write(WORDS, SHAPE)
     photo = in_light(on_paper(truth), noise=2)

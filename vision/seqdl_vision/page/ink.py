@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,8 @@ WINDOW = 2.0  # letter heights: Sauvola's window
 STRAIGHT = 0.25  # degrees: a page turned by less is left as it is
 WORTH_SAYING = 1.0  # degrees
 PALE = 0.7  # of full ink: rules that the mix of colours leaves darker are known by their shape alone
+BOARD = 100  # of 255: a page that is darker, and holds no ink, may be written on in white
+READABLE = 7.0  # pixels of the photo: what is lower is dust, or nobody can read it
 OFF_PAPER = 0.02  # of its pixels: what reaches farther over the paper's edge is the edge
 SAMPLES = 20_000  # pixels of ink that tell how dark it is
 
@@ -47,13 +49,22 @@ class Ink:
 
 
 def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
-    """The ink of an upright photo (H, W) or (H, W, 3) uint8, dark writing on light paper.
+    """The ink of an upright photo (H, W) or (H, W, 3) uint8: dark writing on light paper, or light on a dark board.
 
     debug: called with a name and a picture (uint8 or bool) after each step. A page without ink gives an empty mask
     and says so in its notes.
     """
     show = debug or _show_nothing
     photo = photo[..., None] if photo.ndim == 2 else photo
+    ink = _dark_ink(photo, show)
+    if not ink.mask.any() and np.median(photo[::8, ::8]) < BOARD:
+        light = _dark_ink(255 - photo, show)
+        if light.mask.any():
+            return replace(light, notes=("light writing on a dark page", *light.notes))
+    return ink
+
+
+def _dark_ink(photo: Array, show: Debug) -> Ink:
     small = view_factor(*photo.shape[:2])
     view = reduced(photo, small)
     found = survey(view)
@@ -69,9 +80,9 @@ def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
     show("5-binarised", ~mask)
     without = without_rules(mask, placement, letter, _stroke_but(mask, off))
     show("6-without-rules", ~without)
-    written = _written(without, grey, off, placement)
+    written, letter = _written(without, grey, off, placement)
     show("7-writing", ~written)
-    if not written.any():
+    if letter * placement.scale < READABLE:
         return _no_ink(photo)
     stroke = stroke_width(written)
     grey = _of_writing(grey, mask, written, level, stroke)
@@ -157,14 +168,18 @@ def _stroke_but(mask: Array, off: tuple[Array, Array]) -> float:
     return stroke_width(mask)
 
 
-def _written(mask: Array, grey: Array, off: tuple[Array, Array], placement: Placement) -> Array:
-    """mask without the parts that are no writing; off: the places of the ink that is not on paper."""
+def _written(mask: Array, grey: Array, off: tuple[Array, Array], placement: Placement) -> tuple[Array, float]:
+    """mask without the parts that are no writing, and the height of its letters, 0 without any.
+
+    off: the places of the ink that is not on paper.
+    """
     parts = Parts.of(mask)
     on_paper = parts.count(off) <= OFF_PAPER * parts.pixels
     mask = parts.mask(on_paper) if len(off[0]) else mask
     stroke = stroke_width(mask)
     letter = letter_height(parts, stroke, on_paper)
-    return parts.mask(written_parts(parts, grey, on_paper, letter, stroke, placement))
+    kept = written_parts(parts, grey, on_paper, letter, stroke, placement)
+    return parts.mask(kept), letter_height(parts, stroke, kept)
 
 
 def _of_writing(grey: Array, mask: Array, written: Array, level: float, stroke: float) -> Array:
