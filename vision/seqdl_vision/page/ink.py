@@ -21,6 +21,7 @@ from seqdl_vision.page.survey import Survey, survey
 
 Array = np.ndarray
 Debug = Callable[[str, Array], None]
+Show = Callable[[str, Callable[[], Array]], None]  # the picture is made only where somebody looks
 
 WINDOW = 2.0  # letter heights: Sauvola's window
 STRAIGHT = 0.25  # degrees: a page turned by less is left as it is
@@ -54,7 +55,11 @@ def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
     debug: called with a name and a picture (uint8 or bool) after each step. A page without ink gives an empty mask
     and says so in its notes.
     """
-    show = debug or _show_nothing
+
+    def show(name: str, picture: Callable[[], Array]) -> None:
+        if debug:
+            debug(name, picture())
+
     photo = photo[..., None] if photo.ndim == 2 else photo
     ink = _dark_ink(photo, show)
     if not ink.mask.any() and np.median(photo[::8, ::8]) < BOARD:
@@ -64,12 +69,12 @@ def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
     return ink
 
 
-def _dark_ink(photo: Array, show: Debug) -> Ink:
+def _dark_ink(photo: Array, show: Show) -> Ink:
     small = view_factor(*photo.shape[:2])
     view = reduced(photo, small)
     found = survey(view)
-    show("1-view", view.mean(axis=2).astype(np.uint8))
-    show("2-view-ink", _painted(found.writing, view.shape))
+    show("1-view", lambda: view.mean(axis=2).astype(np.uint8))
+    show("2-view-ink", lambda: _painted(found.writing, view.shape))
     if found.letter == 0:
         return _no_ink(photo)
     factor = working_factor(found.letter * small)
@@ -77,16 +82,16 @@ def _dark_ink(photo: Array, show: Debug) -> Ink:
     letter = found.letter * small / placement.scale
     mask = binarised(grey, level, WINDOW * letter)
     off = _on_view(mask, grey, level, found, placement, small)
-    show("5-binarised", ~mask)
+    show("5-binarised", lambda: ~mask)
     without = without_rules(mask, placement, letter, _stroke_but(mask, off))
-    show("6-without-rules", ~without)
+    show("6-without-rules", lambda: ~without)
     written, letter = _written(without, grey, off, placement)
-    show("7-writing", ~written)
+    show("7-writing", lambda: ~written)
     if letter * placement.scale < READABLE:
         return _no_ink(photo)
     stroke = stroke_width(written)
     grey = _of_writing(grey, mask, written, level, stroke)
-    show("8-ink", 255 - grey)
+    show("8-ink", lambda: 255 - grey)
     return Ink(written, grey, placement, stroke, notes)
 
 
@@ -96,10 +101,6 @@ def _painted(places: Array, shape: tuple[int, ...]) -> Array:
     return picture
 
 
-def _show_nothing(name: str, picture: Array) -> None:
-    pass
-
-
 def _no_ink(photo: Array) -> Ink:
     height, width = photo.shape[:2]
     empty = np.zeros((height, width), np.uint8)
@@ -107,11 +108,11 @@ def _no_ink(photo: Array) -> Ink:
 
 
 def _flat_and_level(
-    photo: Array, found: Survey, small: int, factor: int, show: Debug
+    photo: Array, found: Survey, small: int, factor: int, show: Show
 ) -> tuple[Array, float, Placement, tuple[str, ...]]:
     """How much ink (H, W) uint8 on the page turned level, that of full ink, where the page lies, and notes."""
     grey = flattened(photo, found.paper, found.weights, 2 * found.level, small, factor)
-    show("3-flattened", 255 - grey)
+    show("3-flattened", lambda: 255 - grey)
     level = full_ink(grey, found.writing, small / factor)
     zoom = zoom_factor(found.letter * small / factor, grey.size)
     degrees = found.degrees if abs(found.degrees) >= STRAIGHT else 0.0
@@ -119,7 +120,7 @@ def _flat_and_level(
         return grey, level, Placement.of(np.eye(2, 3), factor, photo), ()
     matrix, shape = turning(grey.shape[0], grey.shape[1], degrees, zoom)
     grey = turned(grey, matrix, shape)
-    show("4-level", 255 - grey)
+    show("4-level", lambda: 255 - grey)
     notes = (f"page turned by {degrees:.1f} degrees",) if abs(degrees) >= WORTH_SAYING else ()
     return grey, level, Placement.of(matrix, factor, photo), notes
 
