@@ -26,8 +26,9 @@ def written_parts(
 
     grey (H, W) uint8: how much ink; on_paper (N,): which parts may be writing; placement: where the photo's edges are.
     """
-    kept = on_paper & ~no_strokes(parts, letter, stroke, placement) & (parts.pixels >= DOT * stroke**2)
-    steps = _steps(parts, grey, stroke)
+    edge = outline(parts.labels > 0)
+    kept = on_paper & ~_no_strokes(parts, edge, letter, stroke, placement) & (parts.pixels >= DOT * stroke**2)
+    steps = _steps(parts, edge, grey, stroke)
     kept &= steps >= CRISP * weighted_median(steps[kept], parts.pixels[kept])
     small = parts.sizes <= SMALL * letter
     kept &= ~_leaders(parts, kept & small, letter, stroke)
@@ -40,13 +41,19 @@ def no_strokes(parts: Parts, letter: float, stroke: float, placement: Placement,
     thicker: stroke widths; what follows the edge and is not thicker than this may be something else. A stroke has
     two pixels of outline for each pixel of its length.
     """
-    rows, columns = outline(parts.labels > 0)
+    return _no_strokes(parts, outline(parts.labels > 0), letter, stroke, placement, thicker)
+
+
+def _no_strokes(
+    parts: Parts, edge: tuple[Array, Array], letter: float, stroke: float, placement: Placement, thicker: float = 0
+) -> Array:
+    rows, columns = edge
     thickness = 2 * parts.pixels / np.maximum(parts.count((rows, columns)), 1)
     beside = placement.to_edge(columns + 0.5, rows + 0.5) < BESIDE
-    edge = parts.count((rows[beside], columns[beside])) > ALONG_EDGE * letter
+    along = parts.count((rows[beside], columns[beside])) > ALONG_EDGE * letter
     stroke = max(stroke, 2)  # a line of one pixel measures as two
     blot = (thickness > BLOT * stroke) & (parts.sizes > letter)
-    return np.asarray(blot | (edge & (thickness > thicker * stroke)))
+    return np.asarray(blot | (along & (thickness > thicker * stroke)))
 
 
 def _leaders(parts: Parts, small: Array, letter: float, stroke: float) -> Array:
@@ -74,9 +81,9 @@ def outline(mask: Array) -> tuple[Array, Array]:
     return rows[~inner], columns[~inner]
 
 
-def _steps(parts: Parts, grey: Array, stroke: float) -> Array:
+def _steps(parts: Parts, edge: tuple[Array, Array], grey: Array, stroke: float) -> Array:
     """The mean step of grey across the outline of each part, from half a stroke inside to half a stroke outside."""
-    rows, columns = outline(parts.labels > 0)
+    rows, columns = edge
     reach = max(1, round(stroke / 2))
     most = np.zeros(len(rows), np.int16)
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
