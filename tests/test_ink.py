@@ -303,6 +303,17 @@ def test_the_number_of_threads_changes_nothing() -> None:
     assert (inks[0].grey == inks[1].grey).all()
 
 
+def test_a_thin_stroke_beside_thick_ones_stays_and_a_soft_shade_goes() -> None:
+    truth = write(["HEHNH"], SHAPE, pen=6)
+    truth[45:78, 305:307] = 1
+    photo = on_paper(truth)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    photo *= (1 - 0.45 * np.exp(-((y - 60) ** 2 / 300 + (x - 450) ** 2 / 60)))[..., None]
+    ink = find_ink(in_light(photo, noise=2))
+    assert ink.mask[50:75, 305:307].all()
+    assert not ink.mask[:, 400:].any()
+
+
 # Parts of ink in each photo: as many as a careful eye counts, give or take a broken stroke or two letters that touch.
 REAL = {
     "azure_form_p1_col.png": (27, 31),

@@ -12,7 +12,7 @@ Array = np.ndarray
 ALONG_EDGE = 1.0  # letter heights: what follows the picture's edge for longer is the edge of something
 BESIDE = 1.5  # pixels: so near the photo's edge is at it, for it may lie between pixels
 BLOT = 3.5  # stroke widths: what is larger than a letter and thicker is no stroke
-CRISP = 0.45  # of the typical stroke's step from ink to paper: what has less is a shadow, a crease, show-through
+CRISP = 0.55  # of the typical stroke's step from ink to paper: what has less is a shadow, a crease, show-through
 DOT = 0.3  # stroke widths, squared: the dot of an i covers at least this
 SMALL = 0.4  # letter heights: a part no larger either way is a dot or a speck
 DOTS = 8  # so many in a row are a dotted line
@@ -82,15 +82,15 @@ def outline(mask: Array) -> tuple[Array, Array]:
 
 
 def _steps(parts: Parts, edge: tuple[Array, Array], grey: Array, stroke: float) -> Array:
-    """The mean step of grey across the outline of each part, from half a stroke inside to half a stroke outside."""
+    """The mean step of grey across the outline of each part: from the darkest to the lightest within half a stroke."""
     rows, columns = edge
     reach = max(1, round(stroke / 2))
-    most = np.zeros(len(rows), np.int16)
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        ahead, behind = (_at(grey, rows + s * down * reach, columns + s * right * reach) for s in (1, -1))
-        most = np.maximum(most, abs(ahead - behind))
+    darkest = lightest = _at(grey, rows, columns)
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1), (0, -1), (-1, 0), (-1, -1), (-1, 1)):
+        there = _at(grey, rows + down * reach, columns + right * reach)
+        darkest, lightest = np.maximum(darkest, there), np.minimum(lightest, there)
     of = parts.labels[rows, columns]
-    total = np.bincount(of, most, minlength=len(parts.pixels) + 1)[1:]
+    total = np.bincount(of, darkest - lightest, minlength=len(parts.pixels) + 1)[1:]
     return total / np.maximum(np.bincount(of, minlength=len(parts.pixels) + 1)[1:], 1)
 
 
