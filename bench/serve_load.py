@@ -167,19 +167,18 @@ def peer_loads(quick: bool) -> list[Load]:
     return [Load("texts, PyTorch behind FastAPI", n, texts(), written, 1 if quick else 2) for n in (1, MANY)]
 
 
-def memory(server: Server, counts: tuple[int, ...]) -> list[list[str]]:
-    """Rows: megabytes of both processes after so many requests, a mixture of all kinds over 8 connections."""
+def memory(server: Server, counts: tuple[int, ...]) -> list[list[int]]:
+    """Bytes of both processes after so many requests, a mixture of all kinds over 8 connections."""
     kinds = [texts(64), texts(32, stream=False), letters(), letters(), site_scans(2_000), motif_scans(2_000)]
-    mixture, rows, done = itertools.chain.from_iterable(zip(*kinds, strict=True)), [], 0
+    mixture, found, done = itertools.chain.from_iterable(zip(*kinds, strict=True)), [], 0
     for count in counts:
         queues = [itertools.islice(mixture, (count - done) // 8) for _ in range(8)]
         answers = asyncio.run(all_at_once(server.port, queues))
         assert all(answer.status == 200 for answer in answers)
         done = count
-        sizes = server.resident()
-        rows.append([f"{count:,}", *(f"{size / 1e6:.1f}" for size in sizes), f"{sum(sizes) / 1e6:.1f}"])
-        print("memory:", rows[-1], file=sys.stderr, flush=True)
-    return rows
+        found.append(server.resident())
+        print(f"memory after {count:,}: {found[-1]}", file=sys.stderr, flush=True)
+    return found
 
 
 # What comes of it
@@ -223,19 +222,27 @@ def measured(options: Options, ledger: Ledger) -> str:
     one, many, slow = (
         next(x for x in those if x.at_once == n) for those, n in ((ours, 1), (ours, MANY), (theirs, MANY))
     )
+    gain = ledger.ratios[f"service, texts, {MANY} streams over one"] = many.rate / one.rate
     ratio = ledger.ratios[f"service, texts, {MANY} streams"] = many.rate / slow.rate
     ledger.summary.append(f"service, {MANY} streams of text, beside PyTorch behind FastAPI | {ratio:.2f}")
     said = (
-        f"Characters/s of {MANY} streams: **{many.rate / one.rate:.1f}** times those of one, and **{ratio:.1f}** times "
-        f"those of the same network in PyTorch behind FastAPI, one request at a time (its fastest way: {way})."
+        f"Characters/s of {MANY} streams: **{gain:.1f}** times those of one, and **{ratio:.1f}** times "
+        f"those of the same network in PyTorch behind FastAPI, one request at a time, in float32 (fastest way: {way})."
     )
     return f"{table([*ours, *theirs])}\n\n{said}"
 
 
 def remembered(options: Options) -> str:
+    counts = QUICK_MEMORY if options.quick else MEMORY
     with seqdl() as server:
-        rows = memory(server, QUICK_MEMORY if options.quick else MEMORY)
-    return measure.table(["requests of all kinds", "MB of the server", "of the compute process", "together"], rows)
+        found = memory(server, counts)
+    head = ["requests of all kinds", "MB of the server", "of the compute process", "together"]
+    rows = [
+        [f"{count:,}", *(f"{size / 1e6:.1f}" for size in (*sizes, sum(sizes)))]
+        for count, sizes in zip(counts, found, strict=True)
+    ]
+    growth = sum(found[-1]) / sum(found[0]) - 1
+    return f"{measure.table(head, rows)}\n\nMemory grew by **{growth:.1%}** from the first row to the last."
 
 
 def bench(options: Options) -> None:
