@@ -52,8 +52,8 @@ class Ink:
 def find_ink(photo: Array, *, debug: Debug | None = None, tick: Callable[[], None] = lambda: None) -> Ink:
     """The ink of an upright photo (H, W) or (H, W, 3) uint8: dark writing on light paper, or light on a dark board.
 
-    debug: called with a name and a picture (uint8 or bool) after each step; tick: called then too. A page without ink gives an empty mask
-    and says so in its notes.
+    debug: called with a name and a picture (uint8 or bool) after each step; tick: called then too. A page without ink
+    gives an empty mask and says so in its notes.
     """
 
     def show(name: str, picture: Callable[[], Array]) -> None:
