@@ -1,9 +1,10 @@
-# make demo   a text, sites, motifs, a note read     make test         every check of the project
+# make demo   a text, sites, motifs, a note read (SERVE=1: then the service)     make test         every check of the project
 # make bench  ours beside the peers                make bench-quick  one case of each
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PEERS ?= .venv-peers
+PORT ?= 8000
 
 .PHONY: demo test lint parity bench bench-quick clean
 
@@ -16,6 +17,11 @@ demo: $(VENV)/.installed
 	$(BIN)/seqdl ocr samples/note.jpg
 	$(BIN)/seqdl ocr samples/note.jpg samples/form.png --quiet --format png -o demo-output
 	@echo "what was read, drawn into the pictures: demo-output/note.jpg.png, demo-output/form.png.png"
+ifdef SERVE
+	$(BIN)/pip install -q --disable-pip-version-check -e ".[serve]"
+	@echo "the page: http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
+	$(BIN)/seqdl serve --port $(PORT)
+endif
 
 test: $(VENV)/.tested
 	$(BIN)/pytest -q

@@ -40,6 +40,7 @@ BUILD = {
     "mnist-fitted": ("mnist", "--from", VISION / "mnist", "--fit"),
     "recovered": ("recovered", "--from", VISION / "emnist"),
     "unipen": ("pen", "--from", HANDS / "unipen-letters.npz"),
+    "unipen-fitted": ("pen", "--from", HANDS / "unipen-letters.npz", "--fit"),
     "chars74k": ("npz", "--from", HANDS / "chars74k-writers-00-27.npz", "--split", "test"),
     "digits-hands": ("npz", "--from", HANDS / "digits-unipen-bhmsds.npz"),
 }
@@ -51,7 +52,8 @@ TRAIN = {  # share of --minutes, options
 }
 LETTERS = {
     "recovered": "EMNIST letters recovered from words, held-out part",
-    "unipen": "UNIPEN, writers set aside",
+    "unipen-fitted": "UNIPEN, writers set aside, fitted to EMNIST's box",
+    "unipen": "UNIPEN, writers set aside, as they are",
     "chars74k": "Chars74K, 28 writers, letters",
 }
 DIGITS = {

@@ -131,6 +131,13 @@ def torch_by_hand(config: Config, matrix_vector: bool) -> Step:
     import torch
 
     torch.set_num_threads(config["threads"])
+    return torch_writer(config, torch, hand_start(config, matrix_vector))
+
+
+def hand_start(config: Config, matrix_vector: bool) -> Callable[[], Advance]:
+    """Products and gates one by one, with a fresh state at each start."""
+    import torch
+
     w = {name: torch.from_numpy(array) for name, array in measure.load(config).items()}
     lstm, H, layers, batch = config["cell"] == "lstm", config["hidden"], config["layers"], config["batch"]
     assert batch == 1 or not matrix_vector
@@ -177,31 +184,39 @@ def torch_by_hand(config: Config, matrix_vector: bool) -> Step:
 
         return advance
 
-    return torch_writer(config, torch, start)
+    return start
 
 
 def torch_cells(config: Config) -> Step:
     import torch
+
+    torch.set_num_threads(config["threads"])
+    return torch_writer(config, torch, cell_start(config))
+
+
+def cell_start(config: Config) -> Callable[[], Advance]:
+    """nn.LSTMCell or nn.GRUCell, with a fresh state at each start."""
+    import torch
     from torch import nn
     from torch.nn import functional as F
 
-    torch.set_num_threads(config["threads"])
     arrays = measure.load(config)
     lstm, H, layers, batch = config["cell"] == "lstm", config["hidden"], config["layers"], config["batch"]
-    cells = [(nn.LSTMCell if lstm else nn.GRUCell)(H if k else SYMBOLS, H) for k in range(layers)]
+    symbols = len(arrays["decoder.bias"])
+    cells = [(nn.LSTMCell if lstm else nn.GRUCell)(H if k else symbols, H) for k in range(layers)]
     for k, cell in enumerate(cells):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         cell.load_state_dict({name: torch.from_numpy(arrays[f"rnn.{name}_l{k}"]) for name in names})
-    decoder = nn.Linear(H, SYMBOLS)
+    decoder = nn.Linear(H, symbols)
     decoder.load_state_dict({name: torch.from_numpy(arrays[f"decoder.{name}"]) for name in ("weight", "bias")})
-    identity = torch.eye(SYMBOLS)
+    identity = torch.eye(symbols)
 
     def start() -> Advance:
         zeros = torch.zeros(batch, H)
         states: list[Any] = [(zeros, zeros) if lstm else zeros] * layers
 
-        def advance(symbols: Any) -> Any:
-            x = F.embedding(symbols, identity)
+        def advance(read: Any) -> Any:
+            x = F.embedding(read, identity)
             for k, cell in enumerate(cells):
                 states[k] = cell(x, states[k])
                 x = states[k][0] if lstm else states[k]
@@ -209,7 +224,7 @@ def torch_cells(config: Config) -> Step:
 
         return advance
 
-    return torch_writer(config, torch, start)
+    return start
 
 
 def onnx_step(config: Config, operator: bool) -> Step:

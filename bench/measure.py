@@ -428,7 +428,7 @@ def peer_versions(peers: Path) -> str:
     ask = (
         "from importlib.metadata import distributions as d; "
         "print(', '.join(sorted(f'{x.name} {x.version}' for x in d() if x.name in "
-        "('torch', 'jax', 'onnxruntime', 'numpy', 'lightmotif', 'MOODS-python'))))"
+        "('torch', 'jax', 'onnxruntime', 'numpy', 'lightmotif', 'MOODS-python', 'fastapi'))))"
     )
     done = subprocess.run([peers, "-c", ask], capture_output=True, text=True)
     return done.stdout.strip() or "none"

@@ -32,6 +32,7 @@ BENCHES = (
     "site_model",
     "genome_scan",
     "page_speed",
+    "serve_load",
     "start",
     "growth",
     "kernels",

@@ -12,6 +12,7 @@ import pytest
 from characters import random_images, some_strokes
 
 from seqdl_data.errors import InputError, UsageError
+from seqdl_data.glyphs import fit_all
 from seqdl_data.hands import build_hands, split_of_writer
 from seqdl_data.images import read_images
 
@@ -119,6 +120,18 @@ def test_strokes_come_with_their_characters(tmp_path: Path) -> None:
 def test_an_archive_of_another_form_is_refused(tmp_path: Path, arrays: dict, message: str) -> None:
     with pytest.raises(InputError, match=f"hands.npz: .*{message}"):
         build_hands(archive(tmp_path, **arrays), tmp_path / "out")
+
+
+def test_fitted_images_fill_the_box_of_emnist_and_stay_in_their_split(tmp_path: Path) -> None:
+    small = np.zeros((60, 28, 28), np.uint8)
+    small[:, 10:18, 12:15] = np.arange(100, 160)[:, None, None]
+    source = archive(tmp_path, images=small, char=np.full(60, ord("l"), np.uint8))
+    build_hands(source, tmp_path / "plain")
+    build_hands(source, tmp_path / "fitted", fitted=True)
+    plain, fitted = (read_images(tmp_path / name, "train")[0] for name in ("plain", "fitted"))
+    np.testing.assert_array_equal(fitted.images, fit_all(plain.images))
+    inked = np.flatnonzero(fitted.images[0].max(axis=1) > 127)  # the letter without its blurred edge
+    assert 20 <= inked[-1] - inked[0] <= 24
 
 
 @pytest.mark.parametrize("name", ["char_ptr", "stroke_ptr"])

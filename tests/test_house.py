@@ -24,12 +24,14 @@ ROOTS = {
     "seqdl": ROOT / "seqdl",
     "seqdl_data": ROOT / "data/seqdl_data",
     "seqdl_vision": ROOT / "vision/seqdl_vision",
+    "seqdl_serve": ROOT / "cli/seqdl_serve",
     "seqdl_cli": ROOT / "cli/seqdl_cli",
 }
 MAY_IMPORT = {
     "seqdl_data": {"seqdl_data"},
     "seqdl": {"seqdl", "seqdl_data"},
     "seqdl_vision": {"seqdl_vision", "seqdl", "seqdl_data"},
+    "seqdl_serve": {"seqdl_serve", "seqdl_vision", "seqdl", "seqdl_data"},
     "seqdl_cli": set(ROOTS),
 }
 

@@ -94,6 +94,13 @@ def test_pens_of_any_colour_are_seen(pen: tuple[int, ...]) -> None:
     assert false < 0.01
 
 
+def test_strokes_of_a_blurred_photo_keep_their_width() -> None:
+    truth = write(["HEHEHEHEHEH"] * 4, SHAPE, letter=28, pen=4)
+    photo = ndimage.gaussian_filter(on_paper(truth), (1.5, 1.5, 0))
+    ink = find_ink(in_light(photo, noise=2))
+    assert 0.9 < ink.mask.sum() / (truth > 0.5).sum() < 1.45
+
+
 def test_grey_is_full_in_the_strokes_soft_at_their_edges_and_0_elsewhere() -> None:
     truth = write(WORDS, SHAPE)
     ink = find_ink(in_light(on_paper(truth), noise=2))
@@ -113,6 +120,19 @@ def test_rules_go_and_the_letters_on_them_stay_whole(colour: tuple[int, ...], th
     assert found > 0.9
     assert false < 0.03
     assert count(ink) == 15
+    assert not ink.grey[ndimage.distance_transform_edt(truth < 0.05) > 6].any()
+
+
+def test_the_rough_edge_of_a_rule_leaves_no_crumbs() -> None:
+    truth = write(["HNAEL", "LEANH"], SHAPE)
+    photo = in_light(on_paper(truth), noise=2)
+    generator = np.random.default_rng(3)
+    for column in range(SHAPE[1]):
+        top, bottom = 93 + generator.integers(0, 4), 100 + generator.integers(0, 4)
+        photo[top:bottom, column] = 50
+    ink = find_ink(photo)
+    assert count(ink) == 10
+    assert found_and_false(ink, truth)[1] < 0.01
 
 
 def test_a_bowl_whose_bottom_lies_in_a_rule_is_closed_and_an_n_stays_open() -> None:
@@ -142,9 +162,12 @@ def test_a_frame_goes_and_the_letters_in_it_stay() -> None:
 
 
 def test_a_letter_that_reaches_from_rule_to_rule_is_no_frame() -> None:
-    truth = write(["LHLEH"], SHAPE)
-    photo = ruled(on_paper(truth), range(38, 300, 41), (60, 60, 60), 2)
-    assert found_and_false(find_ink(in_light(photo, noise=2)), truth)[0] > 0.85
+    truth = write(["nOnOnO", "OnOnOO"], SHAPE)
+    truth[42:118, 200:204] = truth[122:198, 300:304] = 1  # as tall as two letters
+    photo = ruled(on_paper(truth), range(40, 300, 80), (60, 60, 60), 2)
+    ink = find_ink(in_light(photo, noise=2))
+    assert ink.mask[60:100, 200:204].all()
+    assert ink.mask[140:180, 300:304].all()
 
 
 def test_a_dot_near_a_letter_stays_and_a_lonely_one_goes() -> None:
@@ -211,12 +234,50 @@ def test_what_is_not_paper_is_not_ink() -> None:
     assert false < 0.01
 
 
+def test_chalk_on_a_board_is_ink() -> None:
+    truth = write(WORDS, SHAPE)
+    ink = find_ink(in_light(on_paper(truth, pen=(220, 220, 210), paper=(40, 60, 50)), noise=3))
+    found, false = found_and_false(ink, truth)
+    assert ink.notes == ("light writing on a dark page",)
+    assert found > 0.97
+    assert false < 0.01
+
+
+@pytest.mark.parametrize("shade", [(190, 205, 225), (90, 90, 95)], ids=["faint", "dark"])
+def test_squared_paper_goes(shade: tuple[int, ...]) -> None:
+    truth = write(["HAENyL", "nyOHAL"], SHAPE)
+    photo = ruled(on_paper(truth), range(10, SHAPE[0], 28), shade, 2)
+    photo = ruled(photo.swapaxes(0, 1), range(10, SHAPE[1], 28), shade, 2).swapaxes(0, 1)
+    found, false = found_and_false(find_ink(in_light(photo, noise=1)), truth)
+    assert found > 0.85
+    assert false < 0.03
+
+
+def test_dots_in_a_row_go() -> None:
+    truth = write(["HAEL", "", "NAHL"], SHAPE)
+    photo = on_paper(truth)
+    for column in range(30, 600, 14):
+        photo[140:144, column : column + 5] = 40
+    found, false = found_and_false(find_ink(in_light(photo, noise=2)), truth)
+    assert found > 0.97
+    assert false < 0.01
+
+
+def test_dust_is_not_ink() -> None:
+    generator = np.random.default_rng(0)
+    photo = on_paper(np.zeros((1200, 1600), np.float32))
+    for y, x in generator.integers(5, 1190, (60, 2)):
+        photo[y : y + generator.integers(1, 4), x : x + generator.integers(1, 4)] = 60
+    assert find_ink(in_light(photo, noise=2)).notes == ("no ink",)
+
+
 def test_a_dark_edge_of_the_photo_and_a_blot_are_not_ink() -> None:
     truth = write(WORDS, SHAPE)
     photo = in_light(on_paper(truth), noise=2)
     photo[:, :12] = 20
     photo[385:] = 30
     photo[250:330, 500:590] = 60
+    photo[50:110, 636:] = 60
     found, false = found_and_false(find_ink(photo), truth)
     assert found > 0.97
     assert false < 0.01
@@ -240,6 +301,17 @@ def test_the_number_of_threads_changes_nothing() -> None:
     parallel.set_num_threads(before)
     assert (inks[0].mask == inks[1].mask).all()
     assert (inks[0].grey == inks[1].grey).all()
+
+
+def test_a_thin_stroke_beside_thick_ones_stays_and_a_soft_shade_goes() -> None:
+    truth = write(["HEHNH"], SHAPE, pen=6)
+    truth[45:78, 305:307] = 1
+    photo = on_paper(truth)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    photo *= (1 - 0.45 * np.exp(-((y - 60) ** 2 / 300 + (x - 450) ** 2 / 60)))[..., None]
+    ink = find_ink(in_light(photo, noise=2))
+    assert ink.mask[50:75, 305:307].all()
+    assert not ink.mask[:, 400:].any()
 
 
 # Parts of ink in each photo: as many as a careful eye counts, give or take a broken stroke or two letters that touch.

@@ -1005,7 +1005,7 @@ INTEGERS = pytest.mark.parametrize(
     [
         (1, 1, 1), (quantised.ROWS, 5, quantised.WIDTH), (2 * quantised.ROWS + 1, 8, 2 * quantised.WIDTH + 3),
         (1, 2 * quantised.PAIRS, 2), (quantised.ROWS + 1, 4 * quantised.PAIRS + 3, quantised.WIDTH + 1), (2, 3, 0),
-        (0, 3, 2), (3, 0, 2),
+        (0, 3, 2), (3, 0, 2), *((S, 6, quantised.WIDTH + 2) for S in range(1, 2 * quantised.ROWS + 1)),
     ],
 )  # fmt: skip
 
@@ -1093,11 +1093,12 @@ def test_log_sum_equals_the_formula() -> None:
 
 
 @pytest.mark.parametrize("V", [1, 2, 3, 20, 65])
-@pytest.mark.parametrize("K", [0, 1, 2, 7, 65])
+@pytest.mark.parametrize("K", [1, 2, 7, 65])
 def test_likeliest_are_the_first_of_all_in_order(K, V) -> None:
     logits = np.round(np.random.default_rng(V).normal(0, 2, V)).astype(np.float32)  # with equal ones
-    best = np.full(min(K, V), -9)
-    sampling.likeliest(logits, best)
+    best, nats = np.full(min(K, V), -9), np.full(min(K, V), np.nan)
+    sampling.likeliest(logits, 9.5, best, nats)
+    np.testing.assert_array_equal(nats, 9.5 - logits[best])
     assert best.tolist() == sorted(range(V), key=lambda v: (-logits[v], v))[:K]
 
 
@@ -1245,15 +1246,6 @@ def test_window_is_the_end_of_a_row() -> None:
     state.recent[...] = np.arange(12).reshape(3, 4)
     samplings = for_streams([SamplingOptions(repeat_penalty=1.5, repeat_last_n=last) for last in (0, 1, 4)])
     assert [generation.window(state, samplings, s).tolist() for s in range(3)] == [[], [7], [8, 9, 10, 11]]
-
-
-def test_rate_fills_in_one_place() -> None:
-    logits, symbols, places = np.log([0.2, 0.5, 0.3]).astype(np.float32), np.array([[0, 1], [2, 0]]), (2, 2, 2)
-    steps = generation.Steps(symbols, np.zeros((2, 2)), np.zeros((2, 2)), np.full(places, -9), np.zeros(places))
-    generation.rate(steps, 1, 0, logits, np.empty(3))
-    np.testing.assert_allclose(steps.nats, [[0, 0], [-np.log(0.3), 0]], rtol=1e-6)
-    assert steps.likeliest.tolist() == [[[-9, -9]] * 2, [[1, 2], [-9, -9]]]
-    np.testing.assert_allclose(steps.likeliest_nats[1, 0], -np.log([0.5, 0.3]), rtol=1e-6)
 
 
 @CELLS

@@ -42,6 +42,15 @@ def test_the_networks_of_the_series_have_its_numbers_of_weights() -> None:
 
 def test_our_network_has_fewer_weights_than_a_million_and_a_half() -> None:
     assert sum(p.size for p in build({"network": "residual"}, 48).parameters()) < 1.5e6
+    assert sum(p.size for p in build({"network": "residual", "depth": 2}, 48).parameters()) < 1.5e6
+
+
+def test_depth_adds_pairs_to_each_stage_and_a_convolution_to_the_stem() -> None:
+    shallow, deep = (build({"network": "residual", "width": 2, "depth": depth}, 3).state_dict() for depth in (1, 3))
+    assert shallow.keys() < deep.keys()
+    added = {name.rpartition(".conv")[0] for name in deep.keys() - shallow.keys() if name.endswith("conv.weight")}
+    pairs = {f"stage{s}.more.{n}.{unit}" for s in (1, 2) for n in (0, 1) for unit in ("first", "second")}
+    assert added == pairs | {"more.0", "more.1"}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -88,7 +97,7 @@ def test_probabilities_are_the_softmax_of_tempered_logits() -> None:
     [
         ({"labels": ["a", "b"]}, "does not fit"),
         ({"architecture": {"network": "unheard"}}, "unheard"),
-        ({"architecture": {"network": "residual", "depth": 3}}, "depth"),
+        ({"architecture": {"network": "residual", "breadth": 3}}, "breadth"),
         ({"temperature": "warm"}, "warm"),
         ({"labels": 5}, "damaged"),
     ],

@@ -13,7 +13,7 @@ from seqdl_vision.page.metrics import Metrics, measure
 from seqdl_vision.page.prior import best_spellings, likely_spellings
 from seqdl_vision.page.punctuation import sign
 from seqdl_vision.page.spelling import spell
-from seqdl_vision.page.words import word_gap
+from seqdl_vision.page.words import word_gap, word_gaps
 
 ALL = "0123456789abcdefghijklmnopqrstuvwxyz"
 LABELS = ("", "0", "1", "2", "A", "a", "Cc", "g", "h", "Ii", "Ll", "N", "n", "Oo", "Pp", "T", "t")
@@ -50,6 +50,16 @@ def test_a_row_of_letters_far_apart_is_one_word(seed: int) -> None:
 @pytest.mark.parametrize("gaps", [[], [0.2], [0.3, 0.25], [0.1, 0.3, 0.2, 0.2]])
 def test_few_narrow_gaps_end_no_word(gaps: list[float]) -> None:
     assert word_gap(np.array(gaps)) > 0.5
+
+
+def test_a_line_of_smaller_gaps_than_the_page_has_its_own() -> None:
+    page, line = (
+        np.concatenate([normal(0.9, 0.1, 40), normal(3, 0.2, 9, 1)]),
+        np.array([0.05, 0.02, 0.5, 0.08, 0.6, 0.04]),
+    )
+    limits = word_gaps([page, line, np.array([0.1])])
+    assert 1.3 < limits[0] == limits[2] < 2.6
+    assert 0.1 < limits[1] < 0.5
 
 
 def test_two_short_words() -> None:

@@ -418,6 +418,11 @@ def test_a_stop_string_leaves_the_symbols_of_the_text(data: bytes, cuts: list[in
     assert [value for p in pieces for value in p.logprobs] == [-n / 8 for n in range(len(symbols))]
 
 
+def test_of_overlapping_stop_strings_the_one_complete_first_ends_the_text() -> None:
+    assert "".join(piece.text for piece in decoded(chunks(b"abcde", []), ["bcd", "c"])) == "ab"
+    assert "".join(piece.text for piece in decoded(chunks(b"abcde", [2, 3]), ["d", "bcd"])) == "a"
+
+
 def test_what_may_begin_a_stop_string_is_held_back_and_no_more() -> None:
     decoder = TextDecoder(ByteVocabulary(), ["end", "nd"])
     pushed = [decoder.push(list(text), [0.0] * len(text)) for text in (b"then the e", b"n", b"emy, the en", b"d, not")]

@@ -85,7 +85,7 @@ class Client:
             self.step(50)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=150)
 @given(st.sampled_from(MODELS), st.lists(EVENTS, max_size=25))
 def test_each_text_is_the_one_that_generate_gives(model: CharModel, events: list[Any]) -> None:
     client, requests, dropped = Client(TextBatch(model)), {}, set()

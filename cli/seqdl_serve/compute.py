@@ -17,7 +17,21 @@ from typing import Any
 
 from seqdl.errors import SeqdlError
 from seqdl_serve.errors import failed, overloaded, unavailable
-from seqdl_serve.messages import Begun, Dropped, End, Failure, Job, Part, Ready, Start, Taken, Unable
+from seqdl_serve.messages import (
+    WINDOW,
+    Begun,
+    Dropped,
+    End,
+    Failure,
+    Job,
+    Part,
+    Ready,
+    Several,
+    Start,
+    Stop,
+    Taken,
+    Unable,
+)
 from seqdl_serve.settings import Settings
 from seqdl_serve.worker import main
 
@@ -36,6 +50,7 @@ class Running:
         self.begun = False
         self.arrived: asyncio.Queue[Part | End] = asyncio.Queue()
         self.ended = False
+        self.taken = 0  # parts that the process has not been told of
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -50,8 +65,15 @@ class Running:
             if message.failure is not None:
                 raise failed(message.failure)
             raise StopAsyncIteration
-        self.compute.tell(Taken(self.number))
+        self._took_one()
         return message.data
+
+    def _took_one(self) -> None:
+        """Tell the process, before it has to wait."""
+        self.taken += 1
+        if self.taken == WINDOW // 2:
+            self.compute.tell(Taken(self.number, self.taken))
+            self.taken = 0
 
     def close(self) -> None:
         self.ended = True
@@ -125,7 +147,7 @@ class Compute:
     async def stop(self) -> None:
         """End the process; what still runs fails."""
         self._closed = True
-        self.tell(None)  # the sender closes the pipe
+        self.tell(Stop())
         process = self.process
         if process is not None and process.pid is not None:
             await asyncio.to_thread(process.join, PATIENCE)
@@ -157,6 +179,9 @@ class Compute:
             self.error = SeqdlError(message.message)
             self.error.exit_code = message.exit_code
             self.gave_up()
+        elif isinstance(message, Several):
+            for each in message.messages:
+                self._take(each)
         elif message.number in self.jobs:
             job = self.jobs[message.number]
             job.begun = True

@@ -1,7 +1,7 @@
 """What the server and its compute process say to each other; all of it can be pickled.
 
 The server sends jobs, and for each of them how many parts its client has taken (Taken) or that it is wanted no more
-(Dropped). The process answers Ready once, then for each job Begun, parts, and one End.
+(Dropped). The process answers Ready once, then for each job Begun, parts, and one End, Several of them at a time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqdl.text import Piece, SamplingOptions
+
+WINDOW = 8  # parts of a job on their way; small enough for memory, large enough for no pause between them
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,20 @@ class Start:
 
 @dataclass(frozen=True)
 class Taken:
-    """The client has taken one more part."""
+    """The client has taken so many more parts."""
 
     number: int
+    parts: int
 
 
 @dataclass(frozen=True)
 class Dropped:
     number: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The process is to end."""
 
 
 @dataclass(frozen=True)
@@ -134,3 +142,10 @@ class Failure:
 class End:
     number: int
     failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Several:
+    """Messages in their order: Begun, Part and End."""
+
+    messages: list[Begun | Part | End]

@@ -10,13 +10,9 @@ from seqdl.errors import InputError
 from seqdl_data.pictures import open_pages
 from seqdl_serve.messages import PagesJob
 from seqdl_serve.models import Models
-from seqdl_serve.outbox import Outbox, failure
+from seqdl_serve.outbox import NotWanted, Outbox, failure
 from seqdl_serve.settings import Limits
 from seqdl_vision import Reading, ReadOptions, annotate, document, read_page
-
-
-class NotWanted(Exception):
-    """Nobody waits for the page any more."""
 
 
 class PageDesk:
@@ -45,6 +41,7 @@ class PageDesk:
         for number, job in list(self.waiting.items()):
             if number not in self.answers:
                 self.outbox.begin(number)
+                self.outbox.send()
                 self.answers[number] = self._read(number, job)
             elif not self.outbox.flows(number):
                 continue

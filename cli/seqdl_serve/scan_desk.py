@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -15,7 +15,7 @@ from seqdl.dna.motif_scanner import MotifScanner
 from seqdl.dna.pipeline import Source, groups
 from seqdl.dna.scan import motif_scanner
 from seqdl.dna.site_scanner import MIN_PROBABILITY, SiteScanner
-from seqdl.dna.sitemodel import BLOCK as SITE_BLOCK
+from seqdl.dna.sitemodel import BLOCK
 from seqdl.errors import InputError, TooLargeError
 from seqdl.parallel import get_num_threads, in_order
 from seqdl_data.fasta import Piece
@@ -24,17 +24,17 @@ from seqdl_data.sources import text_blocks
 from seqdl_data.streams import GZIP_MAGIC
 from seqdl_serve.messages import ScanJob
 from seqdl_serve.models import Models
-from seqdl_serve.outbox import Outbox
+from seqdl_serve.outbox import NotWanted, Outbox
 from seqdl_serve.settings import Limits
 
-SLICE = 0.02  # seconds
+SLICE = 0.02  # seconds that a turn of one scan should take
+SITE_PIECE = 16 * BLOCK  # bases that go through the network in a turn, in 0.1 s: fewer take hardly less time
+SMALLEST, LARGEST = 1 << 12, 1 << 18  # bases of a piece that is scanned for motifs
+WORK = 1 << 24  # bases of a piece, times motifs
+MOST = 64  # pieces for each thread in a turn
 NAP = 0.002  # seconds between two looks whether a scanner is made
-GROUP = 1 << 14  # bases in a piece
-SMALLEST = 1 << 6
 HITS = 1 << 18  # of all motifs in a piece, at most: where each of them fits at each base
-MOST_PIECES = 64  # in a turn
-BLOCK = 1 << 18  # bytes of a part
-SITE_BLOCKS = 2  # of the network, in a piece
+PART = 1 << 18  # bytes of a part
 LONGEST_NAME = 1_000  # characters: the name of a sequence stands in each hit
 WIDEST = 200  # positions of a motif: its p-values take time that grows with the square
 
@@ -42,25 +42,24 @@ WIDEST = 200  # positions of a motif: its p-values take time that grows with the
 @dataclass
 class Scan:
     """A scan that has begun. steps: what prepares it, one next() a little; groups: what is left to be scanned;
-    pieces: so many of them in a turn; found: what its client has not been given yet, with the bases behind it."""
+    found: what its client has not been given yet, with the bases behind it."""
 
     job: ScanJob
     steps: Iterator[None]
     scanner: MotifScanner | SiteScanner | None = None
     groups: Iterator[list[Piece]] = field(default_factory=lambda: iter(()))
-    pieces: int = 1
     found: deque[tuple[bytes, int]] = field(default_factory=deque)
     headed: bool = False
     done: bool = False
+    many: int = 1  # pieces for each thread in its next turn
 
 
 class ScanDesk:
-    """The scans of all requests."""
+    """The scans of all requests; `meanwhile` is called between the passes of a network, which take longest."""
 
-    def __init__(self, models: Models, limits: Limits, outbox: Outbox) -> None:
-        self.models, self.limits, self.outbox = models, limits, outbox
+    def __init__(self, models: Models, limits: Limits, outbox: Outbox, meanwhile: Callable[[], None]) -> None:
+        self.models, self.limits, self.outbox, self.meanwhile = models, limits, outbox, meanwhile
         self.scans: dict[int, Scan] = {}
-        self.pieces = 1  # of all scans for learned sites, in a turn
         self.maker = ThreadPoolExecutor(1, "seqdl-scanner")  # of scanners: 2,000 motifs take seconds
 
     @property
@@ -76,7 +75,7 @@ class ScanDesk:
 
     def turn(self) -> None:
         """A slice of each scan whose client takes what it is given."""
-        sites: dict[tuple[str, float], list[int]] = {}
+        sites: list[int] = []
         for number, scan in list(self.scans.items()):
             if not self.outbox.flows(number):
                 continue
@@ -85,11 +84,11 @@ class ScanDesk:
             elif scan.scanner is None:
                 self._advance(number, scan)
             elif isinstance(scan.scanner, SiteScanner):
-                sites.setdefault((scan.job.model, scan.scanner.min_probability), []).append(number)
+                sites.append(number)
             else:
                 self._motif_slice(number, scan)
-        for numbers in sites.values():
-            self._site_slice(numbers)
+        if sites:
+            self._site_slice(sites)
 
     def _scanner(self, job: ScanJob) -> MotifScanner | SiteScanner:
         if job.model:
@@ -150,32 +149,47 @@ class ScanDesk:
             self._end(number, scan.job, error)
 
     def _motif_slice(self, number: int, scan: Scan) -> None:
+        start = time.perf_counter()
         try:
-            start = time.perf_counter()
-            some = list(islice(scan.groups, scan.pieces))
+            some = list(islice(scan.groups, scan.many * get_num_threads()))
             assert scan.scanner is not None
-            self._keep(scan, in_order(scan.scanner.scan, _shared(some)), some)
-            scan.pieces = _next(scan.pieces, time.perf_counter() - start)
+            self._keep(scan, in_order(scan.scanner.scan, some), some)
             self._pour(number, scan)
         except Exception as error:
             self._end(number, scan.job, error)
+        share = SLICE / (time.perf_counter() - start)
+        scan.many = max(1, min(MOST, 2 * scan.many, int(scan.many * share)))
 
     def _site_slice(self, numbers: list[int]) -> None:
-        """The next piece of each, some more of them where there are few scans."""
-        start, each = time.perf_counter(), max(1, self.pieces // len(numbers))
+        """The next piece of as many scans as fill the network, all with the model and threshold of the first."""
+        first = self.scans[numbers[0]]
+        assert isinstance(first.scanner, SiteScanner)
+        alike = [n for n in numbers if _key(self.scans[n]) == _key(first)]
+        found: dict[int, list[Piece]] = {}
+
+        def tick() -> None:
+            self.meanwhile()
+            if not any(number in self.scans for number in found):
+                raise NotWanted
+
         try:
-            found = {number: list(islice(self.scans[number].groups, each)) for number in numbers}
-            pieces = [[piece for group in some for piece in group] for some in found.values()]
-            scanner = self.scans[numbers[0]].scanner
-            assert isinstance(scanner, SiteScanner)
-            for number, table in zip(numbers, scanner.scan_together(pieces), strict=True):
-                self._keep(self.scans[number], [table], found[number])
-                self._pour(number, self.scans[number])
-            self.pieces = _next(self.pieces, time.perf_counter() - start)
+            for number in alike:
+                found[number] = next(self.scans[number].groups, [])
+                if sum(map(_bases, found.values())) >= SITE_PIECE:
+                    break
+            tables = first.scanner.scan_together(list(found.values()), tick)
+        except NotWanted:
+            return
         except Exception as error:
-            for number in numbers:
-                if number in self.scans:
-                    self._end(number, self.scans[number].job, error)
+            for number in found or alike[:1]:
+                self._end(number, first.job, error)
+            return
+        for (number, group), table in zip(found.items(), tables, strict=True):
+            if number in self.scans:
+                scan = self.scans.pop(number)
+                self.scans[number] = scan  # the others come first next time
+                self._keep(scan, [table], [group] if group else [])
+                self._pour(number, scan)
 
     def _keep(self, scan: Scan, tables: Iterable[Any], some: list[list[Piece]]) -> None:
         """The rows of these tables, which are the hits of some pieces; no pieces: the scan is done."""
@@ -185,8 +199,8 @@ class ScanDesk:
         rows = b"".join(text for table in tables for text in text_rows(job.form, kind, table))
         if not scan.headed:
             rows, scan.headed = header(job.form, kind) + rows, True
-        bases = sum(piece.own[1] - piece.own[0] for group in some for piece in group)
-        blocks = [rows[at : at + BLOCK] for at in range(0, len(rows), BLOCK)] or [b""] * (bases > 0)
+        bases = sum(map(_bases, some))
+        blocks = [rows[at : at + PART] for at in range(0, len(rows), PART)] or [b""] * (bases > 0)
         scan.found += zip(blocks, [bases] + [0] * len(blocks), strict=False)
 
     def _pour(self, number: int, scan: Scan) -> None:
@@ -205,23 +219,23 @@ class ScanDesk:
 
 
 def _pieces(scanner: MotifScanner | SiteScanner, source: Source) -> Iterator[list[Piece]]:
-    """Small pieces for short turns."""
+    """Pieces that take a few milliseconds, short records together."""
     if isinstance(scanner, SiteScanner):
-        piece = SITE_BLOCKS * SITE_BLOCK
+        piece = SITE_PIECE
     else:
-        piece = min(scanner.piece, GROUP, max(SMALLEST, HITS // (scanner.strands * len(scanner.ids))))
+        work = max(SMALLEST, min(LARGEST, WORK // len(scanner.ids)))
+        piece = min(scanner.piece, work, max(64, HITS // (scanner.strands * len(scanner.ids))))
     return groups(replace(source, piece=piece).for_scanner(scanner), piece)
 
 
-def _next(pieces: int, taken: float) -> int:
-    """How many pieces the next turn should have, after one of this many took so many seconds."""
-    return max(1, pieces // 2) if taken > SLICE else min(MOST_PIECES, 2 * pieces)
+def _key(scan: Scan) -> tuple[str, float]:
+    """Scans for sites that go through the network together have the same."""
+    assert isinstance(scan.scanner, SiteScanner)
+    return scan.job.model, scan.scanner.min_probability
 
 
-def _shared(some: list[list[Piece]]) -> list[list[Piece]]:
-    """The pieces in one list for each thread, in order."""
-    each = max(1, -(-len(some) // get_num_threads()))
-    return [[piece for group in some[at : at + each] for piece in group] for at in range(0, len(some), each)]
+def _bases(group: list[Piece]) -> int:
+    return sum(piece.own[1] - piece.own[0] for piece in group)
 
 
 def _too_many_bases(limits: Limits) -> TooLargeError:

@@ -16,7 +16,7 @@ from seqdl.errors import SeqdlError
 from seqdl.parallel import set_num_threads
 from seqdl_serve.letter_desk import LetterDesk
 from seqdl_serve.logs import log_to_stderr
-from seqdl_serve.messages import Dropped, Job, LetterJob, PagesJob, Ready, ScanJob, Start, Taken, TextJob, Unable
+from seqdl_serve.messages import Dropped, Job, LetterJob, PagesJob, Ready, ScanJob, Start, Stop, Taken, TextJob, Unable
 from seqdl_serve.models import Models
 from seqdl_serve.outbox import Outbox
 from seqdl_serve.page_desk import PageDesk
@@ -59,18 +59,21 @@ class Worker:
         self.outbox = Outbox(pipe)
         self.texts = {name: TextDesk(models, name, self.outbox) for name in models.texts}
         self.letters = LetterDesk(models, limits, self.outbox)
-        self.scans = ScanDesk(models, limits, self.outbox)
+        self.scans = ScanDesk(models, limits, self.outbox, self._meanwhile)
         self.pages = PageDesk(models, limits, self.outbox, self._meanwhile)
         self.desks: dict[int, Any] = {}  # of each job
         self.quick: list[Any] = [*self.texts.values(), self.letters, self.scans]
+        self.inside: list[Any] = []  # desks whose turn it is, each but the first in the middle of another's
         self.looked = 0.0
+        self.stopped = False
 
     def run(self) -> None:
-        while True:
+        while not self.stopped:
             self._receive(wait=not any(desk.busy for desk in (*self.quick, self.pages)))
             self._turns()
             if self.pages.busy:
                 self.pages.turn()
+                self.outbox.send()
 
     def _meanwhile(self) -> None:
         if time.perf_counter() - self.looked < TURN:
@@ -81,22 +84,31 @@ class Worker:
 
     def _turns(self) -> None:
         for desk in self.quick:
-            if desk.busy:
-                desk.turn()
+            if desk.busy and desk not in self.inside:
+                self.inside.append(desk)
+                try:
+                    desk.turn()
+                finally:
+                    self.inside.remove(desk)
+        self.outbox.send()
 
     def _receive(self, wait: bool) -> None:
-        """Take in all that the server has sent."""
+        """Take in all that the server has sent, and tell it what has begun: should a job end this process, then that
+        job is not given to the next one."""
         while self.pipe.poll(None if wait else 0):
             message, wait = self.pipe.recv(), False
             if isinstance(message, Start):
                 self._accept(message.number, message.job)
             elif isinstance(message, Taken):
-                self.outbox.taken(message.number)
+                self.outbox.taken(message.number, message.parts)
+            elif isinstance(message, Stop):
+                self.stopped = True
             elif isinstance(message, Dropped):
                 self.outbox.drop(message.number)
                 desk = self.desks.pop(message.number, None)
                 if desk is not None:  # else it was a job of a process that died
                     desk.drop(message.number)
+        self.outbox.send()
 
     def _accept(self, number: int, job: Job) -> None:
         desk = self._desk(job)

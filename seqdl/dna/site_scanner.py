@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,12 @@ class SiteScanner:
         """The sites of some pieces, one piece after the other."""
         return self.scan_together([pieces])[0]
 
-    def scan_together(self, groups: Sequence[Sequence[Piece]]) -> list[pa.Table]:
-        """A table for each of several groups of pieces, which go through the network together."""
+    def scan_together(
+        self, groups: Sequence[Sequence[Piece]], tick: Callable[[], None] = lambda: None
+    ) -> list[pa.Table]:
+        """A table for each of several groups of pieces, which go through the network together; tick as for judge."""
         pieces = [piece for group in groups for piece in group]
-        calls = self.model.judge(pieces)
+        calls = self.model.judge(pieces, tick=tick)
         probability = self.model.probabilities(calls)
         widths = np.array([kind.width for kind in self.model.kinds])
         kept = probability >= self.min_probability

@@ -8,7 +8,7 @@ pieces, and the work of one pass over a block serves every base in it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from itertools import groupby
@@ -170,10 +170,16 @@ class SiteModel:
     def _reach(self) -> int:
         return max(kind.reach for kind in self.kinds)
 
-    def judge(self, stretches: Sequence[Stretch], strands: Sequence[bool] = (False, True)) -> Calls:
+    def judge(
+        self,
+        stretches: Sequence[Stretch],
+        strands: Sequence[bool] = (False, True),
+        tick: Callable[[], None] = lambda: None,
+    ) -> Calls:
         """Every candidate whose start lies in a stretch's `own`, on the strands asked for (True: reverse).
 
-        One whose bases would reach beyond the record's end is none.
+        One whose bases would reach beyond the record's end is none. tick: called after each batch of windows; what it
+        raises ends the judging.
         """
         windows = [w for i, stretch in enumerate(stretches) for w in _windows(i, stretch, self.context, self._reach)]
         parts = [_no_calls()]
@@ -181,6 +187,7 @@ class SiteModel:
             for reverse in strands:
                 for batch in _batches(windows):
                     parts += self._judge_batch(batch, reverse)
+                    tick()
         calls = Calls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         order = np.lexsort((calls.kind, calls.reverse, calls.start, calls.stretch))
         return Calls(*(column[order] for column in calls))

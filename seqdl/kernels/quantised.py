@@ -95,7 +95,7 @@ def _unaligned(load: ir.LoadInstr) -> ir.LoadInstr:
     return load
 
 
-tile_of_many, tile_of_one = _tile(ROWS), _tile(1)
+tile_of_many, tile_of_three, tile_of_two, tile_of_one = _tile(ROWS), _tile(3), _tile(2), _tile(1)
 
 
 @kernel
@@ -130,12 +130,18 @@ def multiply_short(short, packed, scale, c):  # type: ignore[no-untyped-def]
             panel, pairs = packed[p, start:], min(PAIRS, packed.shape[1] - start)
             m = 0
             while m < rows:
-                count = ROWS if m + ROWS <= rows else 1
+                # Five rows are three and two: one alone would cost nearly as much as two.
+                count = ROWS - 1 if rows - m == ROWS + 1 else min(ROWS, rows - m)
                 source = short.ctypes.data + m * short.strides[0] + 4 * start
-                if count > 1:
-                    tile_of_many(source, panel.ctypes.data, sums.ctypes.data, short.strides[0] // 4, pairs)
+                operands = (source, panel.ctypes.data, sums.ctypes.data, short.strides[0] // 4, pairs)
+                if count == ROWS:
+                    tile_of_many(*operands)
+                elif count == 3:
+                    tile_of_three(*operands)
+                elif count == 2:
+                    tile_of_two(*operands)
                 else:
-                    tile_of_one(source, panel.ctypes.data, sums.ctypes.data, short.strides[0] // 4, pairs)
+                    tile_of_one(*operands)
                 for r in range(count):
                     add_scaled(sums[r], scale[p * WIDTH :], c[m + r, p * WIDTH : p * WIDTH + left])
                 m += count

@@ -97,14 +97,12 @@ def log_sum(logits, weights):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def likeliest(logits, best):  # type: ignore[no-untyped-def]
-    """Fill best (K,) with the symbols of the K largest of V logits, largest first; of equals the smaller comes first.
+def likeliest(logits, total, best, nats):  # type: ignore[no-untyped-def]
+    """Fill best (K,), 1 <= K <= V, with the symbols of the K largest of V logits, largest first, and nats (K,).
 
-    K is at most V.
+    Of equals the smaller symbol comes first. total: their log_sum.
     """
     K = len(best)
-    if K == 0:
-        return
     for v in range(len(logits)):
         if v >= K and logits[v] <= logits[best[K - 1]]:  # as almost all are
             continue
@@ -113,6 +111,8 @@ def likeliest(logits, best):  # type: ignore[no-untyped-def]
             best[at] = best[at - 1]
             at -= 1
         best[at] = v
+    for k in range(K):
+        nats[k] = total - logits[best[k]]
 
 
 @kernel

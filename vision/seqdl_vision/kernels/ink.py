@@ -79,24 +79,25 @@ def resampled(image, inverse, out, lo, hi):  # type: ignore[no-untyped-def]
         for x in range(out.shape[1]):
             from_x = inverse[0, 0] * kind(x) + inverse[0, 1] * kind(y) + inverse[0, 2]
             from_y = inverse[1, 0] * kind(x) + inverse[1, 1] * kind(y) + inverse[1, 2]
-            out[y, x] = 0
-            if from_x < -half or from_y < -half or from_x > kind(width) - half or from_y > kind(height) - half:
-                continue
             left, top = int(from_x + 1) - 2, int(from_y + 1) - 2  # floor, where int() would round -0.5 up
-            _cubic(from_x - kind(left + 1), across)
-            _cubic(from_y - kind(top + 1), down)
             value = half
-            inside = left >= 0 and left + 4 <= width
-            for i in range(4):
-                row = image[min(max(top + i, 0), height - 1)]
-                total = half - half
-                if inside:
+            if left >= 0 and top >= 0 and left + 4 <= width and top + 4 <= height:
+                _cubic(from_x - kind(left + 1), across)
+                _cubic(from_y - kind(top + 1), down)
+                for i in range(4):
+                    value += down[i] * (
+                        across[0] * kind(image[top + i, left])
+                        + across[1] * kind(image[top + i, left + 1])
+                        + across[2] * kind(image[top + i, left + 2])
+                        + across[3] * kind(image[top + i, left + 3])
+                    )
+            elif from_x >= -half and from_y >= -half and from_x <= kind(width) - half and from_y <= kind(height) - half:
+                _cubic(from_x - kind(left + 1), across)
+                _cubic(from_y - kind(top + 1), down)
+                for i in range(4):
                     for j in range(4):
-                        total += across[j] * kind(row[left + j])
-                else:
-                    for j in range(4):
-                        total += across[j] * kind(row[min(max(left + j, 0), width - 1)])
-                value += down[i] * total
+                        row, column = min(max(top + i, 0), height - 1), min(max(left + j, 0), width - 1)
+                        value += down[i] * across[j] * kind(image[row, column])
             out[y, x] = np.uint8(min(max(value, half - half), kind(255)))
 
 
@@ -198,14 +199,13 @@ def soft_edged(grey, mask, written, reach, full, out, lo, hi):  # type: ignore[n
     which is 255; full (256,) uint8; out (H, W) uint8.
     """
     height, width = grey.shape
-    for y in range(lo, hi):
-        out[y] = 0
-        for i in range(max(y - reach, 0), min(y + reach + 1, height)):
-            for x in range(width):
-                if written[i, x]:
-                    for j in range(max(x - reach, 0), min(x + reach + 1, width)):
-                        if not mask[y, j] or written[y, j]:
-                            out[y, j] = full[grey[y, j]]
+    out[lo:hi] = 0
+    for i in range(max(lo - reach, 0), min(hi + reach, height)):
         for x in range(width):
-            if written[y, x] and not mask[y, x]:
-                out[y, x] = 255
+            if written[i, x]:
+                for y in range(max(i - reach, lo), min(i + reach + 1, hi)):
+                    for j in range(max(x - reach, 0), min(x + reach + 1, width)):
+                        if not mask[y, j]:
+                            out[y, j] = 255 if written[y, j] else full[grey[y, j]]
+                        elif written[y, j]:
+                            out[y, j] = full[grey[y, j]]

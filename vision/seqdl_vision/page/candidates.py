@@ -14,7 +14,7 @@ from seqdl_vision.page.lines import TextLine
 from seqdl_vision.page.metrics import Metrics, measure
 from seqdl_vision.page.pieces import Piece
 
-MARK = -1.5  # nats of a mark on its own
+MARK = -2.8  # nats of a mark on its own
 STEM = 0.6  # letter heights that what is under a dot is wide at most
 BAR_HIGH, BAR_WIDE = 2.5, 2.2  # strokes that an upright stroke is high at least, and wide at most, or
 BAR_SLIM = 0.22  # of its height
@@ -85,14 +85,16 @@ def candidates(components: Components, line: TextLine, pieces: list[Piece], know
     members = [[n for piece in part for n in piece.members] for part in parts]
     boxes = np.array([components.union(each) for each in members]).reshape(-1, 4)
     spans = [(min(piece.left for piece in part), max(piece.right for piece in part)) for part in parts]
-    widths, heights = np.diff(np.array(spans).reshape(-1, 2))[:, 0], boxes[:, BOTTOM] - boxes[:, TOP]
+    upright = np.array(spans).reshape(-1, 2)
+    widths, heights = upright[:, 1] - upright[:, 0], boxes[:, BOTTOM] - boxes[:, TOP]
     dot = np.array([any(piece.dotted for piece in part) for part in parts], bool)
+    slim = np.minimum(widths, boxes[:, RIGHT] - boxes[:, LEFT])  # the slant is that of the page, not of each letter
     return Candidates(
-        line, pieces, runs, members, boxes, np.array(spans).reshape(-1, 2),
+        line, pieces, runs, members, boxes, upright,
         dotted=dot & (widths <= STEM * line.height),
         mark=np.array([part[0].mark for part in parts], bool),
         bar=(heights > BAR_HIGH * components.stroke)
-        & (widths <= np.maximum(BAR_WIDE * components.stroke, BAR_SLIM * heights)),
+        & (slim <= np.maximum(BAR_WIDE * components.stroke, BAR_SLIM * heights)),
         chances=np.empty(0), nothing=np.empty(0),
     )  # fmt: skip
 

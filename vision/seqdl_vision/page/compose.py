@@ -13,7 +13,7 @@ from seqdl_vision.page.forms import Forms
 from seqdl_vision.page.prior import TextModel, best_spellings, likely_spellings
 from seqdl_vision.page.result import Box, Character, Line, Word
 from seqdl_vision.page.spelling import allowed, spell
-from seqdl_vision.page.words import word_gap
+from seqdl_vision.page.words import word_gaps
 
 SHOWN = 5  # alternatives of a character
 SIGN = 0.8  # how sure punctuation is, told by its place and shape alone
@@ -47,10 +47,9 @@ class Spelt:
 def into_words(lines: list[list[Found]], whole: bool) -> list[list[list[Found]]]:
     """Lines of words; each line is one word if `whole`. Punctuation goes with what is before it."""
     letters = [[each for each in line if not each.sign] for line in lines]
-    gaps = [b.left - a.right for line in letters for a, b in pairwise(line)]
-    limit = np.inf if whole else word_gap(np.array(gaps))
+    gaps = [np.array([b.left - a.right for a, b in pairwise(line)]) for line in letters]
     out = []
-    for line in lines:
+    for line, limit in zip(lines, [np.inf] * len(lines) if whole else word_gaps(gaps), strict=True):
         words: list[list[Found]] = []
         right = -np.inf
         for each in line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,11 +21,14 @@ from seqdl_vision.page.survey import Survey, survey
 
 Array = np.ndarray
 Debug = Callable[[str, Array], None]
+Show = Callable[[str, Callable[[], Array]], None]  # the picture is made only where somebody looks
 
 WINDOW = 2.0  # letter heights: Sauvola's window
 STRAIGHT = 0.25  # degrees: a page turned by less is left as it is
 WORTH_SAYING = 1.0  # degrees
 PALE = 0.7  # of full ink: rules that the mix of colours leaves darker are known by their shape alone
+BOARD = 100  # of 255: a page that is darker, and holds no ink, may be written on in white
+READABLE = 7.0  # pixels of the photo: what is lower is dust, or nobody can read it
 OFF_PAPER = 0.02  # of its pixels: what reaches farther over the paper's edge is the edge
 SAMPLES = 20_000  # pixels of ink that tell how dark it is
 
@@ -46,19 +49,33 @@ class Ink:
     notes: tuple[str, ...] = ()
 
 
-def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
-    """The ink of an upright photo (H, W) or (H, W, 3) uint8, dark writing on light paper.
+def find_ink(photo: Array, *, debug: Debug | None = None, tick: Callable[[], None] = lambda: None) -> Ink:
+    """The ink of an upright photo (H, W) or (H, W, 3) uint8: dark writing on light paper, or light on a dark board.
 
-    debug: called with a name and a picture (uint8 or bool) after each step. A page without ink gives an empty mask
-    and says so in its notes.
+    debug: called with a name and a picture (uint8 or bool) after each step; tick: called then too. A page without ink
+    gives an empty mask and says so in its notes.
     """
-    show = debug or _show_nothing
+
+    def show(name: str, picture: Callable[[], Array]) -> None:
+        tick()
+        if debug:
+            debug(name, picture())
+
     photo = photo[..., None] if photo.ndim == 2 else photo
+    ink = _dark_ink(photo, show)
+    if not ink.mask.any() and np.median(photo[::8, ::8]) < BOARD:
+        light = _dark_ink(255 - photo, show)
+        if light.mask.any():
+            return replace(light, notes=("light writing on a dark page", *light.notes))
+    return ink
+
+
+def _dark_ink(photo: Array, show: Show) -> Ink:
     small = view_factor(*photo.shape[:2])
     view = reduced(photo, small)
     found = survey(view)
-    show("1-view", view.mean(axis=2).astype(np.uint8))
-    show("2-view-ink", _painted(found.writing, view.shape))
+    show("1-view", lambda: view.mean(axis=2).astype(np.uint8))
+    show("2-view-ink", lambda: _painted(found.writing, view.shape))
     if found.letter == 0:
         return _no_ink(photo)
     factor = working_factor(found.letter * small)
@@ -66,16 +83,16 @@ def find_ink(photo: Array, *, debug: Debug | None = None) -> Ink:
     letter = found.letter * small / placement.scale
     mask = binarised(grey, level, WINDOW * letter)
     off = _on_view(mask, grey, level, found, placement, small)
-    show("5-binarised", ~mask)
+    show("5-binarised", lambda: ~mask)
     without = without_rules(mask, placement, letter, _stroke_but(mask, off))
-    show("6-without-rules", ~without)
-    written = _written(without, grey, off)
-    show("7-writing", ~written)
-    if not written.any():
+    show("6-without-rules", lambda: ~without)
+    written, letter = _written(without, grey, off, placement)
+    show("7-writing", lambda: ~written)
+    if letter * placement.scale < READABLE:
         return _no_ink(photo)
     stroke = stroke_width(written)
     grey = _of_writing(grey, mask, written, level, stroke)
-    show("8-ink", 255 - grey)
+    show("8-ink", lambda: 255 - grey)
     return Ink(written, grey, placement, stroke, notes)
 
 
@@ -85,10 +102,6 @@ def _painted(places: Array, shape: tuple[int, ...]) -> Array:
     return picture
 
 
-def _show_nothing(name: str, picture: Array) -> None:
-    pass
-
-
 def _no_ink(photo: Array) -> Ink:
     height, width = photo.shape[:2]
     empty = np.zeros((height, width), np.uint8)
@@ -96,11 +109,11 @@ def _no_ink(photo: Array) -> Ink:
 
 
 def _flat_and_level(
-    photo: Array, found: Survey, small: int, factor: int, show: Debug
+    photo: Array, found: Survey, small: int, factor: int, show: Show
 ) -> tuple[Array, float, Placement, tuple[str, ...]]:
     """How much ink (H, W) uint8 on the page turned level, that of full ink, where the page lies, and notes."""
     grey = flattened(photo, found.paper, found.weights, 2 * found.level, small, factor)
-    show("3-flattened", 255 - grey)
+    show("3-flattened", lambda: 255 - grey)
     level = full_ink(grey, found.writing, small / factor)
     zoom = zoom_factor(found.letter * small / factor, grey.size)
     degrees = found.degrees if abs(found.degrees) >= STRAIGHT else 0.0
@@ -108,7 +121,7 @@ def _flat_and_level(
         return grey, level, Placement.of(np.eye(2, 3), factor, photo), ()
     matrix, shape = turning(grey.shape[0], grey.shape[1], degrees, zoom)
     grey = turned(grey, matrix, shape)
-    show("4-level", 255 - grey)
+    show("4-level", lambda: 255 - grey)
     notes = (f"page turned by {degrees:.1f} degrees",) if abs(degrees) >= WORTH_SAYING else ()
     return grey, level, Placement.of(matrix, factor, photo), notes
 
@@ -157,14 +170,18 @@ def _stroke_but(mask: Array, off: tuple[Array, Array]) -> float:
     return stroke_width(mask)
 
 
-def _written(mask: Array, grey: Array, off: tuple[Array, Array]) -> Array:
-    """mask without the parts that are no writing; off: the places of the ink that is not on paper."""
+def _written(mask: Array, grey: Array, off: tuple[Array, Array], placement: Placement) -> tuple[Array, float]:
+    """mask without the parts that are no writing, and the height of its letters, 0 without any.
+
+    off: the places of the ink that is not on paper.
+    """
     parts = Parts.of(mask)
     on_paper = parts.count(off) <= OFF_PAPER * parts.pixels
     mask = parts.mask(on_paper) if len(off[0]) else mask
     stroke = stroke_width(mask)
     letter = letter_height(parts, stroke, on_paper)
-    return parts.mask(written_parts(parts, grey, on_paper, letter, stroke))
+    kept = written_parts(parts, grey, on_paper, letter, stroke, placement)
+    return parts.mask(kept), letter_height(parts, stroke, kept)
 
 
 def _of_writing(grey: Array, mask: Array, written: Array, level: float, stroke: float) -> Array:

@@ -13,9 +13,9 @@ from seqdl_vision.page.crops import Cropper
 from seqdl_vision.page.forms import Forms
 
 # What a segment counts for. Found by search on lines put together from the letters of UNIPEN writers.
-RELATIVE = 0.5  # how far a character is judged beside the other characters, not by how well it stands in the line
-NOTHING = 6.0  # nats for what is surely no character, beside its small chance to be one
-ORDINARY = 1.4  # letter heights: the doubts of a wider segment count more
+RELATIVE = 0.25  # how far a character is judged beside the other characters, not by how well it stands in the line
+NOTHING = 10.0  # nats for what is surely no character, beside its small chance to be one
+ORDINARY = 1.6  # letter heights: the doubts of a wider segment count more
 FLOOR = 1e-5
 TOGETHER = 256  # pictures the model is asked about at once
 
@@ -66,4 +66,4 @@ def nats(forms: Forms, chances: Array, nothing: Array, widths: Array) -> Array:
     best = sum(folded[:, kind].max(axis=1, initial=0) for kind in (forms.digit, ~forms.digit))
     total = chances.sum(axis=1) + nothing
     share = np.log(np.maximum(best, FLOOR)) - RELATIVE * np.log(np.maximum(total, FLOOR))
-    return np.asarray(np.minimum(share, 0) * np.maximum(1, widths / ORDINARY) - NOTHING * nothing)
+    return np.asarray(np.minimum(share, 0) * np.maximum(1, widths / ORDINARY) ** 2 - NOTHING * nothing)

@@ -13,10 +13,11 @@ from seqdl_vision.page.pieces import Piece
 MOST = 6  # pieces of a character at most
 WIDEST = 2.0  # letter heights that a character is wide at most
 GAP = 0.4  # letter heights between the parts of a character at most
-JOIN = 1.2  # nats that joining two parts that do not touch costs, and for each letter height between them:
-JOIN_GAP = 16.0
-JOIN_OVER = 0.4  # where their boxes share columns
-CUT = 0.4  # nats for each stroke that a cut crosses
+JOIN = 1.5  # nats that joining two parts that do not touch costs, and for each letter height between them:
+JOIN_GAP = 9.0
+JOIN_OVER = 0.6  # where their boxes share columns
+CUT = 0.5  # nats that a cut costs, and for each stroke that it crosses:
+CUT_STROKE = 1.0
 
 
 @dataclass
@@ -45,10 +46,15 @@ def segments(pieces: list[Piece], line: TextLine, known: Array) -> list[Segment]
                 if joint is None or right - pieces[first].left > WIDEST * line.height:
                     break
                 cost += joint
-            crossed = pieces[last].crossed if last < len(pieces) else None
             if last - first == 1 or cost < -known[first:last].sum():
-                found.append(Segment(first, last, cost + CUT * (crossed or 0)))
+                found.append(Segment(first, last, cost + _cut(pieces, last)))
     return found
+
+
+def _cut(pieces: list[Piece], place: int) -> float:
+    """Nats for ending a character before pieces[place]."""
+    crossed = pieces[place].crossed if place < len(pieces) else None
+    return 0.0 if crossed is None else CUT + CUT_STROKE * crossed
 
 
 def _joint(before: Piece, piece: Piece, right: float, line: TextLine) -> float | None:

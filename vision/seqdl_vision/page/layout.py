@@ -16,7 +16,7 @@ from seqdl_vision.page.pieces import line_pieces, merged
 from seqdl_vision.page.slant import find_slant
 
 PAGE, BLOCK, LINE, WORD, CHARACTER = 3, 6, 7, 8, 10  # Tesseract's page segmentation modes
-DOUBT = -0.15  # nats: a component that is less sure to be a character may be cut
+DOUBT = -0.5  # nats: a component that is less sure to be a character may be cut
 
 
 def lay_out(components: Components, judge: Judge, psm: int) -> list[Candidates]:

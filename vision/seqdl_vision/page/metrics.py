@@ -16,11 +16,11 @@ from seqdl_vision.page.forms import DOTTED, HALF_HIGH, SMALL_LETTERS, TAILS, For
 SURE = 0.7  # a character read with less does not count
 RATIO = 0.62  # of a capital, a small letter's height where the page shows one of the two alone
 CLOSEST, FARTHEST = 0.45, 0.85  # bounds of that ratio
-SPREAD_TOP, SPREAD_BOTTOM = 0.22, 0.18  # of a capital, how much letters vary
-MOST = 1.9  # nats that standing in the wrong place costs at most
+SPREAD_TOP, SPREAD_BOTTOM = 0.25, 0.19  # of a capital, how much letters vary
+MOST = 3.5  # nats that standing in the wrong place costs at most
 NEAREST = 5  # letters that say where the baseline is at a place
 FEW = 3  # letters, at which the evidence counts for half
-WEIGHT = 0.85  # of that evidence, as letters vary together
+WEIGHT = 1.25  # of that evidence, as letters vary together
 
 
 @dataclass

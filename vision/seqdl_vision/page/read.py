@@ -56,7 +56,7 @@ def read_page(
     reading. A page without ink has no lines, and its notes say so.
     """
     options = options or ReadOptions()
-    ink = find_ink(photo, debug=_ticking(debug, tick))
+    ink = find_ink(photo, debug=debug, tick=tick)
     if not ink.mask.any():
         return Page((), photo.shape[1], photo.shape[0], ink.notes)
     forms = Forms(letters.labels, options.symbols)
@@ -71,15 +71,6 @@ def read_page(
     counts = [len(line) for line in words]
     lines = composed(read, counts, forms, ink.to_photo, options.min_confidence, options.unknown)
     return Page(lines, photo.shape[1], photo.shape[0], ink.notes)
-
-
-def _ticking(debug: Debug | None, tick: Tick) -> Debug:
-    def step(name: str, picture: Array) -> None:
-        tick()
-        if debug is not None:
-            debug(name, picture)
-
-    return step
 
 
 def best_characters(line: Candidates, forms: Forms, stroke: float) -> tuple[list[int], list[Found]]:

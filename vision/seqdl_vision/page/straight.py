@@ -64,6 +64,16 @@ def long_runs(mask: Array, length: float) -> Array:
     return _drawn(starts[long], ends[long], mask.shape)
 
 
+def without_long_runs(mask: Array, length: float, thick: float) -> Array:
+    """mask without its runs along the rows or the columns of at least that length, but for strokes across them.
+
+    thick: the ink of a column through such a run is the run's if it is shorter than this.
+    """
+    across, down = long_runs(mask, length), long_runs(mask.T, length).T
+    thick_across, thick_down = long_runs(mask.T, thick).T, long_runs(mask, thick)
+    return np.asarray(mask & ~(across & ~thick_across) & ~(down & ~thick_down))
+
+
 def bridged(mask: Array, gap: float) -> Array:
     """mask with the gaps along its rows filled that are shorter than `gap`."""
     starts, ends = runs(mask)

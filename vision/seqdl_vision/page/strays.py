@@ -5,38 +5,70 @@ from __future__ import annotations
 import numpy as np
 
 from seqdl_vision.page.parts import Parts, weighted_median
+from seqdl_vision.page.placement import Placement
 
 Array = np.ndarray
 
 ALONG_EDGE = 1.0  # letter heights: what follows the picture's edge for longer is the edge of something
+BESIDE = 1.5  # pixels: so near the photo's edge is at it, for it may lie between pixels
 BLOT = 3.5  # stroke widths: what is larger than a letter and thicker is no stroke
-CRISP = 0.45  # of the typical stroke's step from ink to paper: what has less is a shadow, a crease, show-through
+CRISP = 0.55  # of the typical stroke's step from ink to paper: what has less is a shadow, a crease, show-through
 DOT = 0.3  # stroke widths, squared: the dot of an i covers at least this
 SMALL = 0.4  # letter heights: a part no larger either way is a dot or a speck
+DOTS = 8  # so many in a row are a dotted line
 NEAR = 1.0  # letter heights: a dot is no farther from a letter
 
 
-def written_parts(parts: Parts, grey: Array, on_paper: Array, letter: float, stroke: float) -> Array:
+def written_parts(
+    parts: Parts, grey: Array, on_paper: Array, letter: float, stroke: float, placement: Placement
+) -> Array:
     """Which parts (N,) are writing.
 
-    grey (H, W) uint8: how much ink; on_paper (N,): which parts may be writing.
+    grey (H, W) uint8: how much ink; on_paper (N,): which parts may be writing; placement: where the photo's edges are.
     """
-    mask = parts.labels > 0
-    kept = on_paper & ~no_strokes(parts, letter, stroke) & (parts.pixels >= DOT * stroke**2)
-    steps = _steps(parts, grey, outline(mask), stroke)
+    edge = outline(parts.labels > 0)
+    kept = on_paper & ~_no_strokes(parts, edge, letter, stroke, placement) & (parts.pixels >= DOT * stroke**2)
+    steps = _steps(parts, edge, grey, stroke)
     kept &= steps >= CRISP * weighted_median(steps[kept], parts.pixels[kept])
     small = parts.sizes <= SMALL * letter
+    kept &= ~_leaders(parts, kept & small, letter, stroke)
     return kept & (~small | _near(parts, kept & ~small, NEAR * letter))
 
 
-def no_strokes(parts: Parts, letter: float, stroke: float) -> Array:
-    """Which parts (N,) are a blot, larger than a letter and thicker than any stroke, or follow the picture's edge.
+def no_strokes(parts: Parts, letter: float, stroke: float, placement: Placement, thicker: float = 0) -> Array:
+    """Which parts (N,) are a blot, larger than a letter and thicker than any stroke, or follow the photo's edge.
 
-    A stroke has two pixels of outline for each pixel of its length.
+    thicker: stroke widths; what follows the edge and is not thicker than this may be something else. A stroke has
+    two pixels of outline for each pixel of its length.
     """
-    thickness = 2 * parts.pixels / np.maximum(parts.count(outline(parts.labels > 0)), 1)
+    return _no_strokes(parts, outline(parts.labels > 0), letter, stroke, placement, thicker)
+
+
+def _no_strokes(
+    parts: Parts, edge: tuple[Array, Array], letter: float, stroke: float, placement: Placement, thicker: float = 0
+) -> Array:
+    rows, columns = edge
+    thickness = 2 * parts.pixels / np.maximum(parts.count((rows, columns)), 1)
+    beside = placement.to_edge(columns + 0.5, rows + 0.5) < BESIDE
+    along = parts.count((rows[beside], columns[beside])) > ALONG_EDGE * letter
+    stroke = max(stroke, 2)  # a line of one pixel measures as two
     blot = (thickness > BLOT * stroke) & (parts.sizes > letter)
-    return blot | (_along_edge(parts) > ALONG_EDGE * letter)
+    return np.asarray(blot | (along & (thickness > thicker * stroke)))
+
+
+def _leaders(parts: Parts, small: Array, letter: float, stroke: float) -> Array:
+    """Which of the small parts (N,) are dots or dashes of a dotted line: many, level, side by side."""
+    dotted = np.zeros(len(parts.pixels), bool)
+    order = np.flatnonzero(small)
+    middles = (parts.tops + parts.bottoms) / 2
+    while len(order) >= DOTS:
+        level = order[abs(middles[order] - middles[order[0]]) <= stroke]
+        level = level[np.argsort(parts.lefts[level])]
+        breaks = np.flatnonzero(parts.lefts[level[1:]] - parts.rights[level[:-1]] > letter) + 1
+        for row in np.split(level, breaks):
+            dotted[row] = len(row) >= DOTS
+        order = np.setdiff1d(order, level)
+    return dotted
 
 
 def outline(mask: Array) -> tuple[Array, Array]:
@@ -49,22 +81,16 @@ def outline(mask: Array) -> tuple[Array, Array]:
     return rows[~inner], columns[~inner]
 
 
-def _along_edge(parts: Parts) -> Array:
-    """How many pixels of each part lie on the edge of the picture, at its longest side."""
-    sides = [np.s_[0, :], np.s_[-1, :], np.s_[:, 0], np.s_[:, -1]]
-    return np.max([parts.count(side) for side in sides], axis=0)
-
-
-def _steps(parts: Parts, grey: Array, edge: tuple[Array, Array], stroke: float) -> Array:
-    """The mean step of grey across the outline of each part, from half a stroke inside to half a stroke outside."""
+def _steps(parts: Parts, edge: tuple[Array, Array], grey: Array, stroke: float) -> Array:
+    """The mean step of grey across the outline of each part: from the darkest to the lightest within half a stroke."""
     rows, columns = edge
     reach = max(1, round(stroke / 2))
-    most = np.zeros(len(rows), np.int16)
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        ahead, behind = (_at(grey, rows + s * down * reach, columns + s * right * reach) for s in (1, -1))
-        most = np.maximum(most, abs(ahead - behind))
-    of = parts.labels[edge]
-    total = np.bincount(of, most, minlength=len(parts.pixels) + 1)[1:]
+    darkest = lightest = _at(grey, rows, columns)
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1), (0, -1), (-1, 0), (-1, -1), (-1, 1)):
+        there = _at(grey, rows + down * reach, columns + right * reach)
+        darkest, lightest = np.maximum(darkest, there), np.minimum(lightest, there)
+    of = parts.labels[rows, columns]
+    total = np.bincount(of, darkest - lightest, minlength=len(parts.pixels) + 1)[1:]
     return total / np.maximum(np.bincount(of, minlength=len(parts.pixels) + 1)[1:], 1)
 
 

@@ -7,29 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from seqdl_vision.page.binarise import binarised
 from seqdl_vision.page.colour import channel_weights
-from seqdl_vision.page.deskew import skew, turned, turning
-from seqdl_vision.page.paper import Paper, paper_of, shaded, tile_quantiles
+from seqdl_vision.page.deskew import has_lines, skew, turned, turning
+from seqdl_vision.page.look import CORE, Look, height_among_rules, unevenness
+from seqdl_vision.page.paper import Paper, paper_of, shaded
 from seqdl_vision.page.parts import TOUCHING, Parts
 from seqdl_vision.page.placement import Placement
 from seqdl_vision.page.rules import without_rules
-from seqdl_vision.page.scale import letter_height, stroke_width
-from seqdl_vision.page.strays import no_strokes
+from seqdl_vision.page.scale import letter_height
 
 Array = np.ndarray
 
 STROKE = 3  # tiles of paper: no stroke is so wide
 LARGE, LARGE_STROKE = 0.2, 9  # but where a letter is this share of the longer side, only this wide
-FAINT = 0.06  # ink takes away at least this share of the paper's light
-NOISES = 6.0  # and this many times the paper's own unevenness
 SURE = 10.0  # times: but full ink is darker than any chance
-LIGHTEST, LIGHTEST_DEVIATIONS = 0.01, 2.33  # the hundredth of the paper that is lightest lies so far out
-STEADY = 1e-3  # no camera sees paper more evenly than this
-CORE = 0.8  # full ink is this quantile of what is darker than that
 WIDE = 4.0  # stroke widths: what is wider is a shadow
 WIDE_LETTER = 1.2  # letter heights: and wider than this, for small letters hold little paper
-WINDOW = 1 / 20  # of the picture's longer side: Sauvola's window before the letters' size is known
 
 
 @dataclass(frozen=True)
@@ -52,92 +45,50 @@ class Survey:
     ruled: Array
 
 
-@dataclass(frozen=True)
-class _Look:
-    """A view through one idea of its paper: the missing light (h, w, C), and the mask of all ink, rules included.
-
-    sure: how many times darker full ink is than the paper is uneven; letter and stroke: as in Survey.
-    """
-
-    paper: Paper
-    missing: Array
-    mask: Array
-    sure: float
-    letter: float
-    stroke: float
-
-
 def survey(view: Array) -> Survey:
     """What there is to know of a view (h, w, C) float32 before the photo itself is read."""
-    look = _look(view, paper_of(view, STROKE))
+    look = Look.at(view, paper_of(view, STROKE))
     if look.letter > LARGE * max(view.shape[:2]):
-        look = _look(view, paper_of(view, LARGE_STROKE))
+        look = Look.at(view, paper_of(view, LARGE_STROKE))
     if look.letter > 0:
         finer = shaded(look.paper, view, max(WIDE * look.stroke, WIDE_LETTER * look.letter))
-        look = look if finer is look.paper else _look(view, finer)
-    if look.letter == 0 or look.sure < SURE:
+        look = look if finer is look.paper else Look.at(view, finer)
+    if look.sure < SURE:
         return _nothing(look)
-    degrees = skew(look.mask, look.letter)
-    matrix, shape = turning(view.shape[0], view.shape[1], degrees)
-    level = turned(look.mask * np.uint8(255), matrix, shape) > 127
-    stroke = stroke_width(level)
-    written = without_rules(level, Placement.of(matrix, 1, view), look.letter, stroke)
-    letter = letter_height(Parts.of(written), stroke)
+    degrees = skew(look.mask, look.stroke)
+    matrix, level = _level(look.mask, degrees)
+    letter = height_among_rules(level, look.stroke)
+    if degrees and not has_lines(look.mask, letter):
+        degrees = 0.0
+        matrix, level = _level(look.mask, degrees)
+    written = without_rules(level, Placement.of(matrix, 1, view), letter, look.stroke)
+    letter = letter_height(Parts.of(written), look.stroke)
     if letter == 0:
         return _nothing(look)
-    places, ruled = (_places(where, matrix, view.shape) for where in (written, level & ~written))
-    ink, rules = look.missing[tuple(places.T)], look.missing[tuple(ruled.T)]
+    return _colours(look, letter, degrees, *(_places(m, matrix, view.shape) for m in (written, level & ~written)))
+
+
+def _level(mask: Array, degrees: float) -> tuple[Array, Array]:
+    """A mask turned back by its skew, after the matrix that leads from there to here."""
+    matrix, shape = turning(mask.shape[0], mask.shape[1], degrees)
+    return matrix, turned(mask * np.uint8(255), matrix, shape) > 127
+
+
+def _colours(look: Look, letter: float, degrees: float, writing: Array, ruled: Array) -> Survey:
+    """The survey of a view whose ink and whose rules are at these rows and columns (N, 2) and (M, 2)."""
+    ink, rules = look.missing[tuple(writing.T)], look.missing[tuple(ruled.T)]
     weights = channel_weights(np.median(ink, axis=0), _scatter(rules), unevenness(look.missing, look.paper))
     full = float(np.quantile(ink @ weights, CORE))
     beside = np.zeros(look.mask.shape, bool)
     beside[tuple(ruled.T)] = True
     beside = ndimage.binary_dilation(beside, TOUCHING)
-    return Survey(look.paper, weights, full, _darkness(rules @ weights) / full, letter, degrees, places, beside)
+    return Survey(look.paper, weights, full, _darkness(rules @ weights) / full, letter, degrees, writing, beside)
 
 
-def _nothing(look: _Look) -> Survey:
+def _nothing(look: Look) -> Survey:
     channels = look.missing.shape[2]
     nowhere = np.zeros((0, 2), int)
     return Survey(look.paper, np.zeros(channels, np.float32), 0.0, 0.0, 0.0, 0.0, nowhere, np.zeros_like(look.mask))
-
-
-def _look(view: Array, paper: Paper) -> _Look:
-    missing = paper.missing(view)
-    grey = missing.mean(axis=2)
-    inside = paper.inside(grey.shape, 1)
-    grey -= np.median(grey[inside] if inside.any() else grey)
-    level, noise = contrast(grey, paper)
-    if level == 0:
-        return _Look(paper, missing, np.zeros(grey.shape, bool), 0.0, 0.0, 0.0)
-    scaled = np.clip(grey * np.float32(255 / level) + np.float32(0.5), 0, 255).astype(np.uint8)
-    mask = binarised(scaled, 255, WINDOW * max(grey.shape)) & inside
-    parts, stroke = Parts.of(mask), stroke_width(mask)
-    letter = letter_height(parts, stroke)
-    mask = parts.mask(~no_strokes(parts, letter, stroke))
-    return _Look(paper, missing, mask, level / noise, letter, stroke)
-
-
-def contrast(grey: Array, paper: Paper) -> tuple[float, float]:
-    """How much light full ink takes away, 0 without any ink, and the deviation of the paper's own (h, w), above 0.
-
-    The paper is as uneven towards the light as towards the dark, and there is no ink there to be mistaken for it.
-    """
-    inside = grey[paper.inside(grey.shape, 1)]
-    if len(inside) == 0:
-        return 0.0, 1.0
-    rough = float(unevenness(grey[..., None], paper)[0])
-    noise = max(rough, -float(np.quantile(inside, LIGHTEST)) / LIGHTEST_DEVIATIONS, STEADY)
-    dark = inside[inside > max(FAINT, NOISES * rough)]
-    return (float(np.quantile(dark, CORE)) if len(dark) else 0.0), noise
-
-
-def unevenness(missing: Array, paper: Paper) -> Array:
-    """Deviation of the paper of missing (h, w, C) within a tile, that of the median tile of paper: (C,).
-
-    Measured on the bright side, where there is no ink: from a fifth to a half of the pixels is 0.84 deviations.
-    """
-    bright, middle = (tile_quantiles(missing, paper.tile, q)[paper.here] for q in (0.2, 0.5))
-    return np.asarray(np.median(middle - bright, axis=0) / np.float32(0.84))
 
 
 def _places(where: Array, matrix: Array, shape: tuple[int, ...]) -> Array:

@@ -1,0 +1,129 @@
+"""What the tests of the page share: a server of its own, a browser, and what went wrong in it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 400  # seconds for the server to be ready; the first start compiles
+
+
+@contextmanager
+def running_server(folder: Path) -> Iterator[str]:
+    """`seqdl serve` on a free port of this machine, ready; gives its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    paths = os.pathsep.join(str(ROOT / part) for part in (".", "data", "vision", "cli"))
+    command = [sys.executable, "-m", "seqdl_cli.main", "serve", "--port", str(port), "--threads", "1"]
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, "PYTHONPATH": paths})
+        try:
+            _wait(server, f"http://127.0.0.1:{port}/readyz")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _wait(server: subprocess.Popen[bytes], address: str) -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        assert server.poll() is None, "the server ended"
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, TimeoutError):
+            time.sleep(0.1)
+    raise AssertionError("the server was not ready in time")
+
+
+class Watch:
+    """What a page complains of, and whom it asks."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.complaints: list[str] = []
+        self.strangers: list[str] = []
+        page.on("console", lambda m: m.type in ("error", "warning") and self.complaints.append(m.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("requestfailed", lambda r: self.complaints.append(f"failed: {r.url} {r.failure}"))
+        page.on("request", lambda r: self._see(r.url, address))
+
+    def _see(self, url: str, address: str) -> None:
+        if not url.startswith((f"{address}/", f"blob:{address}/", "data:")):
+            self.strangers.append(url)
+
+
+# Text that stands out too little from what is behind it: [text, ratio]. Levels are those of WCAG 2.
+FAINT = """() => {
+  const pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const parse = (colour) => {
+    pixel.clearRect(0, 0, 1, 1);
+    pixel.fillStyle = colour;
+    pixel.fillRect(0, 0, 1, 1);
+    return [...pixel.getImageData(0, 0, 1, 1).data];
+  };
+  const linear = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, alpha] = parse(getComputedStyle(at).backgroundColor);
+      if (alpha > 230) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !element.checkVisibility({ visibilityProperty: true })) continue;
+    const style = getComputedStyle(element);
+    const [a, b] = [light(parse(element instanceof SVGElement ? style.fill : style.color)), light(behind(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const size = parseFloat(style.fontSize);
+    if (ratio < (size >= 24 ? 3 : 4.5)) found.push([walker.currentNode.data.slice(0, 30), ratio]);
+  }
+  return found;
+}"""
+
+CONTROLS = {
+    "button",
+    "checkbox",
+    "combobox",
+    "link",
+    "radio",
+    "slider",
+    "spinbutton",
+    "tab",
+    "tabpanel",
+    "textbox",
+    "region",
+    "group",
+    "application",
+    "img",
+    "image",
+}
+
+
+def nameless_controls(page: Any) -> list[str]:
+    """What has no accessible name, in the browser's own tree of accessibility."""
+    session = page.context.new_cdp_session(page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    session.detach()
+    return [
+        f"{node['role']['value']} {node.get('backendDOMNodeId')}"
+        for node in nodes
+        if not node.get("ignored") and node["role"]["value"] in CONTROLS and not node.get("name", {}).get("value")
+    ]
