@@ -142,7 +142,7 @@ class TestCompletions:
             ({"temperature": "hot"}, "temperature"),
             ({"n": 17}, "n"),
             ({"suffix": "!"}, "suffix"),
-            ({"prompt": 7}, "prompt.str"),
+            ({"prompt": 7}, "prompt"),
         ],
     )
     def test_what_cannot_be_asked_for(self, web: httpx.Client, asked: dict[str, Any], param: str) -> None:
