@@ -291,8 +291,11 @@ class TestOperation:
 
     def test_each_request_is_a_line_of_json(self, web: httpx.Client, server: Server) -> None:
         web.get("/healthz", headers={"x-request-id": "in-the-log"})
-        entries = [json.loads(line) for line in server.log]
-        (entry,) = [entry for entry in entries if entry.get("request") == "in-the-log"]
+        deadline = time.monotonic() + 10  # lines are written by a thread of their own
+        found: list[dict[str, Any]] = []
+        while not found and time.monotonic() < deadline:
+            found = [entry for entry in map(json.loads, server.log) if entry.get("request") == "in-the-log"]
+        (entry,) = found
         assert (entry["path"], entry["status"], entry["level"]) == ("/healthz", 200, "info")
 
 
