@@ -291,6 +291,7 @@ class TestOperation:
 
     def test_each_request_is_a_line_of_json(self, web: httpx.Client, server: Server) -> None:
         web.get("/healthz", headers={"x-request-id": "in-the-log"})
+        time.sleep(0.5)  # a thread writes it
         entries = [json.loads(line) for line in server.log]
         (entry,) = [entry for entry in entries if entry.get("request") == "in-the-log"]
         assert (entry["path"], entry["status"], entry["level"]) == ("/healthz", 200, "info")
