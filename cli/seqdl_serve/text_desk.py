@@ -11,7 +11,7 @@ from seqdl_serve.messages import TextJob, TextPart
 from seqdl_serve.models import Models
 from seqdl_serve.outbox import Outbox
 
-SLICE = 0.0125  # seconds a turn should take: who joins waits for its end, and who hangs up is noticed then
+SLICE = 0.025  # seconds a turn should take: who joins waits for its end, and who hangs up is noticed then
 FIRST = 0.004  # seconds of the turn after somebody joined: the first characters come soon
 EVERY = 0.025  # seconds between two parts of a text: a stream flows, and parts cost the server more than characters
 LEAST, MOST = 16, 1024  # symbols in a turn

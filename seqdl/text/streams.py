@@ -113,7 +113,7 @@ class Streams:
         def share(lo: int, hi: int) -> None:
             kernels.write(self.weights, self.state, allowed, samplings, steps, lo, hi)
 
-        parallel.run(share, parallel.batch_blocks(symbols.shape[1]))
+        parallel.run(share, parallel.batch_blocks(symbols.shape[1]), aside=True)
         return steps
 
 
