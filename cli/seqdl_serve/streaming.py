@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -40,8 +40,7 @@ async def in_time(request: Request, work: Awaitable[T]) -> T:
     finally:
         for task in (wanted, gone):
             task.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration, Exception):
-                await task
+        await asyncio.gather(wanted, gone, return_exceptions=True)
 
 
 async def _gone(request: Request) -> None:
