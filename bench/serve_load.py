@@ -230,8 +230,8 @@ def measured(options: Options, ledger: Ledger) -> str:
     ratio = ledger.ratios[f"service, texts, {MANY} streams"] = rates["texts", MANY] / rates[theirs[0].name, MANY]
     ledger.summary.append(f"service, {MANY} streams of text, beside PyTorch behind FastAPI | {ratio:.2f}")
     said = (
-        f"Characters/s of {MANY} streams over those of one: **{gains[0]:.2f}** where a text has {CHARACTERS} characters, "
-        f"**{gains[1]:.2f}** where it has {LONG:,}. Of {MANY} streams of {CHARACTERS} over the same network in PyTorch "
+        f"Characters/s of {MANY} streams over those of one: **{gains[0]:.2f}** with texts of {CHARACTERS} characters, "
+        f"**{gains[1]:.2f}** with {LONG:,}. Of {MANY} streams of {CHARACTERS} over the same network in PyTorch "
         f"behind FastAPI, one request at a time, in float32 (fastest way: {way}): **{ratio:.1f}**."
     )
     return f"{table([*ours, *theirs])}\n\n{said}"
