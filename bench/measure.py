@@ -20,6 +20,7 @@ import argparse
 import datetime
 import json
 import os
+import re
 import platform
 import shutil
 import statistics
@@ -62,7 +63,8 @@ def serve(contenders: Contenders, name: str, config: Config) -> None:
         step = contenders[name](config)
         first = [float(step()) for _ in range(WARM_UP)]
     except Exception as error:  # a peer that cannot do this job is reported, not fatal
-        answer(error=f"{type(error).__name__}: {error}".strip().splitlines()[0][:200])
+        reason = re.sub(r"(/[\w.-]+)+/", "", f"{type(error).__name__}: {error}")  # without folders of this machine
+        answer(error=reason.strip().splitlines()[0][:200])
         return
     ready = time.perf_counter()
     float(step())

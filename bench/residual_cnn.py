@@ -52,7 +52,7 @@ def with_file(case: Case) -> Case:
     from seqdl_vision.network import ResidualNetwork
 
     draw, batch = np.random.default_rng(1), case.config["batch"]
-    arrays = dict(ResidualNetwork(LABELS, 0.0, WIDTH, draw).state_dict())
+    arrays = dict(ResidualNetwork(LABELS, 0.0, WIDTH, generator=draw).state_dict())
     arrays["images"] = draw.random((BATCHES, batch, 1, 28, 28), dtype=np.float32)
     arrays["labels"] = draw.integers(0, LABELS, (BATCHES, batch))
     return measure.with_arrays(case, arrays)
