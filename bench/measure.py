@@ -20,8 +20,8 @@ import argparse
 import datetime
 import json
 import os
-import re
 import platform
+import re
 import shutil
 import statistics
 import subprocess
