@@ -1,52 +1,10 @@
-"""What the tests of the page share: a server of its own, a browser, and what went wrong in it."""
+"""What the tests of the page share: a browser, and what went wrong in it."""
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 400  # seconds for the server to be ready; the first start compiles
-
-
-@contextmanager
-def running_server(folder: Path) -> Iterator[str]:
-    """`seqdl serve` on a free port of this machine, ready; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    paths = os.pathsep.join(str(ROOT / part) for part in (".", "data", "vision", "cli"))
-    command = [sys.executable, "-m", "seqdl_cli.main", "serve", "--port", str(port), "--threads", "1"]
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, "PYTHONPATH": paths})
-        try:
-            _wait(server, f"http://127.0.0.1:{port}/readyz")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
-def _wait(server: subprocess.Popen[bytes], address: str) -> None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        assert server.poll() is None, "the server ended"
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except (urllib.error.URLError, TimeoutError):
-            time.sleep(0.1)
-    raise AssertionError("the server was not ready in time")
 
 
 class Watch:

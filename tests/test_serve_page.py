@@ -16,7 +16,8 @@ import pytest
 pytest.importorskip("fastapi")
 playwright = pytest.importorskip("playwright.sync_api")
 
-from browser import BROWSERS, FAINT, Watch, nameless_controls, running_server  # noqa: E402
+from browser import BROWSERS, FAINT, Watch, nameless_controls  # noqa: E402
+from serving import running_server  # noqa: E402
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,9 +30,9 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_server(tmp_path_factory.mktemp("server")) as address:
-        yield address
+def server() -> Iterator[str]:
+    with running_server("--threads", 1) as running:
+        yield running.url
 
 
 @pytest.fixture(scope="module")
