@@ -116,6 +116,7 @@ def test_the_wheel_holds_only_seqdl_packages_and_the_shipped_model(wheel: Path) 
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(ROOTS)
     assert "seqdl/models/shakespeare.safetensors" in names
+    assert "seqdl_serve/page/index.html" in names
     assert {f"{package}/py.typed" for package in ROOTS} <= set(names)
     assert wheel.stat().st_size < 8e6
 
@@ -133,6 +134,9 @@ def test_the_wheel_works_in_an_empty_environment_beside_files_named_like_ours(wh
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("ROMEO:")
     assert len(done.stdout) >= 60
+    done = subprocess.run([programs / "seqdl", "serve"], cwd=work, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith('the service needs it: pip install "seqdl[serve]"\n')
 
 
 def test_the_shipped_model_has_a_name_unless_a_file_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

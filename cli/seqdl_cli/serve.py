@@ -68,8 +68,8 @@ def serve(
     """Answer requests over HTTP: OpenAI's completions, scans of FASTA, handwriting; and a page to try them.
 
     POST /v1/completions, /v1/scan, /v1/ocr, /v1/classify; GET /v1/models, /healthz, /readyz, /metrics, /openapi.json.
-    The log, a JSON document a line, goes to stderr. SIGTERM or Ctrl-C ends it when what runs is done. Needs the extra:
-    pip install "seqdl[serve]".
+    The log, a JSON document a line, goes to stderr. SIGTERM or Ctrl-C ends it when what runs is done. It needs what the
+    package's extra called serve installs.
 
     Example: seqdl serve --port 8000
     """
