@@ -15,6 +15,9 @@ from seqdl.kernels.jit import KERNELS
 from seqdl.text import TextSettings, train_text
 from seqdl.training.loop import Settings
 from seqdl.warmup import warm_up
+from seqdl_vision import Letters, read_pictures
+from seqdl_vision.augment import Augmentation
+from seqdl_vision.warmup import warm_up as vision_warm_up
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBE = """
@@ -62,4 +65,13 @@ def test_after_warm_up_a_training_compiles_nothing(cell: str, tmp_path: Path) ->
     (tmp_path / "text").write_bytes(text)
     shape = TextSettings(cell=cell, hidden=64, layers=2, dropout=0.1)
     train_text([tmp_path / "text"], tmp_path / "run", Settings(epochs=0.05, validations=1), shape)
+    assert compiled() == known
+
+
+def test_after_warm_up_reading_and_changing_pictures_compile_nothing() -> None:
+    vision_warm_up()
+    known = compiled()
+    pictures = sorted(path for path in (ROOT / "samples").iterdir() if path.suffix in (".jpg", ".png"))
+    assert len([reading for reading in read_pictures(pictures, Letters.load()) if reading.error is None]) == 2
+    Augmentation()(np.zeros((3, 28, 28), np.float32), np.random.default_rng(1))
     assert compiled() == known

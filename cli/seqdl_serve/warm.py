@@ -5,12 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from seqdl.dna import Motif, scan
 from seqdl.text import SamplingOptions, TextBatch
 from seqdl_serve.models import Models
 from seqdl_vision import read_page
+from seqdl_vision import warmup as vision
 
 STREAMS = 5  # more than there are threads: kernels for one stream and for several
 CONSENSUS = "TATAWAW"
@@ -33,16 +32,6 @@ def warm(models: Models) -> None:
         list(scan(fasta, motifs=[Motif.from_consensus(CONSENSUS)] * MOTIFS))  # a library goes by another way
         for sites in models.sites.values():
             list(scan(fasta, model=sites))
-    page = _page()
+    vision.warm_up()
     for letters in models.letters.values():
-        read_page(page, letters)
-
-
-def _page() -> np.ndarray:
-    """Dark strokes on light, lines of them: uint8 (H, W)."""
-    page = np.full((300, 400), 230, np.uint8)
-    for y in (40, 140, 220):
-        for x in range(30, 360, 40):
-            page[y : y + 40, x : x + 6] = 30
-            page[y + 34 : y + 40, x : x + 24] = 30
-    return page
+        read_page(vision.drawn_page(), letters)
