@@ -9,6 +9,9 @@ import typer
 
 from seqdl_cli.common import Quiet, command_line
 from seqdl_data.errors import UsageError
+from seqdl_serve.settings import Limits, Settings
+
+MOST = Limits()
 
 
 def serve(
@@ -45,18 +48,24 @@ def serve(
             metavar="FILE", show_default="off", help="Keep requests in this SQLite file too; see seqdl runs requests."
         ),
     ] = None,
-    max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request, at most; 1 or more.")] = 32 << 20,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of a picture, at most; 1 or more.")] = 40_000_000,
-    max_pictures: Annotated[int, typer.Option(min=1, help="Pictures of a request, at most; 1 or more.")] = 20,
-    max_bases: Annotated[int, typer.Option(min=1, help="Bases of a scan, at most; 1 or more.")] = 20_000_000,
-    max_motifs: Annotated[int, typer.Option(min=1, help="Motifs of a scan, at most; 1 or more.")] = 2_000,
-    max_characters: Annotated[int, typer.Option(min=1, help="Characters of a text, at most; 1 or more.")] = 16_384,
-    max_choices: Annotated[int, typer.Option(min=1, help="Texts of a request, at most; 1 or more.")] = 16,
-    max_prompt: Annotated[int, typer.Option(min=1, help="Characters of a prompt, at most; 1 or more.")] = 65_536,
-    max_seconds: Annotated[float, typer.Option(min=0.001, help="Seconds for a request, at most; above 0.")] = 120.0,
+    max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request, at most; 1 or more.")] = MOST.body,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of a picture, at most; 1 or more.")] = MOST.pixels,
+    max_pictures: Annotated[
+        int, typer.Option(min=1, help="Pictures of a request, at most; 1 or more.")
+    ] = MOST.pictures,
+    max_bases: Annotated[int, typer.Option(min=1, help="Bases of a scan, at most; 1 or more.")] = MOST.bases,
+    max_motifs: Annotated[int, typer.Option(min=1, help="Motifs of a scan, at most; 1 or more.")] = MOST.motifs,
+    max_characters: Annotated[
+        int, typer.Option(min=1, help="Characters of a text, at most; 1 or more.")
+    ] = MOST.characters,
+    max_choices: Annotated[int, typer.Option(min=1, help="Texts of a request, at most; 1 or more.")] = MOST.choices,
+    max_prompt: Annotated[int, typer.Option(min=1, help="Characters of a prompt, at most; 1 or more.")] = MOST.prompt,
+    max_seconds: Annotated[
+        float, typer.Option(min=0.001, help="Seconds for a request, at most; above 0.")
+    ] = MOST.seconds,
     max_queue: Annotated[
         int, typer.Option(min=1, help="Requests that are worked on or wait, at most; 1 or more. More get status 429.")
-    ] = 64,
+    ] = MOST.queue,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -75,7 +84,6 @@ def serve(
     """
     try:
         from seqdl_serve.server import serve as run
-        from seqdl_serve.settings import Limits, Settings
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("seqdl"):
             raise

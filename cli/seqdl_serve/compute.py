@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
 import queue
-import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -221,7 +219,4 @@ def _send(pipe: Connection, outgoing: queue.SimpleQueue[Any]) -> None:
     with suppress(OSError):
         while (message := outgoing.get()) is not None:
             pipe.send(message)
-        # To close it is not enough while the other thread reads from it: the process would not see its end.
-        with socket.socket(fileno=os.dup(pipe.fileno())) as both_ways:
-            both_ways.shutdown(socket.SHUT_RDWR)
     pipe.close()
