@@ -167,6 +167,18 @@ def test_debug_shows_lines_pieces_and_characters() -> None:
     assert len(colours) == 1 + len("hot")
 
 
+@pytest.mark.parametrize("after", [1, 4])
+def test_a_tick_ends_the_reading(after: int) -> None:
+    ticks = iter(range(after))
+
+    def tick() -> None:
+        if next(ticks, None) is None:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        read_page(paper("hot viz"), KNOWS, tick=tick)  # type: ignore[arg-type]
+
+
 def test_the_same_page_gives_the_same_reading() -> None:
     assert read(paper("hot viz")) == read(paper("hot viz"))
 

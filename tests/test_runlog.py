@@ -17,7 +17,7 @@ import pytest
 from seqdl.errors import InputError, OutputError, UsageError
 from seqdl.training import runlog
 from seqdl.training.runlog import RunLog, process_start, statistics
-from seqdl.training.runs import LayerRow, differing_keys, flat_config, list_runs, load_array, load_run
+from seqdl.training.runs import LayerRow, differing_keys, flat_config, list_runs, load_array, load_requests, load_run
 
 
 def create(path: Path, name: str = "first", **config: object) -> RunLog:
@@ -354,6 +354,32 @@ def test_newer_schema_asks_for_an_upgrade(path: Path, use):
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(InputError, match=r"made by a newer seqdl .*upgrade"):
         use(path)
+
+
+REQUEST = {"request": "a1", "method": "GET", "path": "/", "status": 200, "seconds": 0.5, "first_seconds": 0.25,
+           "received": 3, "sent": 7, "model": "digits"}  # fmt: skip
+
+
+def test_requests_of_a_service_come_back(path: Path):
+    with create(path) as log:
+        log.request(REQUEST)
+    (row,) = load_requests(path, "first")
+    assert row._asdict() | {"ended": ""} == {key: REQUEST[key] for key in runlog.REQUEST_COLUMNS} | {
+        "ended": "",
+        "about": {"model": "digits"},
+    }
+
+
+def test_a_log_of_the_first_version_is_read_and_taken_on(path: Path):
+    create(path).finish("done")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE requests")
+        connection.execute("PRAGMA user_version = 1")
+    assert load_requests(path, "first") == []
+    with create(path, "second") as log:
+        log.request(REQUEST)
+    assert [run.name for run in list_runs(path)] == ["first", "second"]
+    assert len(load_requests(path, "second")) == 1
 
 
 def test_missing_and_empty_files_say_so(tmp_path: Path):

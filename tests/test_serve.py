@@ -287,7 +287,7 @@ class TestOperation:
             found = [row for row in load_requests(log, run.id) if row.request == "to-be-found"]
         assert [(row.path, row.status, row.about["tokens"]) for row in found] == [("/v1/completions", 200, 3)]
         table = CliRunner().invoke(app, ["runs", "requests", str(run.id), "--log", str(log)]).stdout
-        assert "path" in table
+        assert "/v1/completions" in table
 
     def test_each_request_is_a_line_of_json(self, web: httpx.Client, server: Server) -> None:
         web.get("/healthz", headers={"x-request-id": "in-the-log"})

@@ -16,6 +16,7 @@ from seqdl import modelfile, parallel
 from seqdl.dna import SiteKind, SiteModel, explain, explain_place
 from seqdl.dna.examples import IGNORED, Examples
 from seqdl.dna.network import SiteNetwork, kmer_symbols
+from seqdl.dna.site_scanner import SiteScanner
 from seqdl.dna.sitemodel import BLOCK, log_odds
 from seqdl.dna.training import SiteSettings, SiteTask
 from seqdl.errors import InputError, ModelFileError
@@ -184,6 +185,22 @@ def test_pieces_of_any_size_give_the_same_bits(name: str, size: int, genome: Pat
 def test_each_piece_alone_gives_the_same_bits(model: SiteModel, genome: Path) -> None:
     alone = [row for piece in pieces(model, genome, 700) for row in judged(model, [piece])]
     assert sorted(alone) == judged(model, pieces(model, genome, 1 << 20))
+
+
+def test_groups_that_go_through_the_network_together_give_what_each_gives(model: SiteModel, genome: Path) -> None:
+    scanner, all_pieces = SiteScanner(model, 0.0), pieces(model, genome, 700)
+    groups = [all_pieces[:3], [], all_pieces[3:4], all_pieces[4:]]
+    together = scanner.scan_together(groups)
+    assert sum(table.num_rows for table in together) > 0
+    assert [table.to_pylist() for table in together] == [scanner.scan(group).to_pylist() for group in groups]
+
+
+def test_a_tick_ends_the_judging(model: SiteModel, genome: Path) -> None:
+    def enough() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        model.judge(pieces(model, genome, 700), tick=enough)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -104,20 +104,30 @@ def test_optimiser_step_gives_the_same_bits() -> None:
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("aside", [False, True])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_every_block_runs_once(threads) -> None:
+def test_every_block_runs_once(threads, aside) -> None:
     set_num_threads(threads)
     done = np.zeros(100, int)
 
     def work(lo: int, hi: int) -> None:
         done[lo:hi] += 1
 
-    parallel.run(work, parallel.split(100, 7))
+    parallel.run(work, parallel.split(100, 7), aside=aside)
     np.testing.assert_array_equal(done, 1)
 
 
+def test_a_caller_aside_does_no_block() -> None:
+    set_num_threads(2)
+    workers = []
+    parallel.run(lambda lo, hi: workers.append(threading.get_ident()), parallel.split(100, 7), aside=True)
+    assert len(workers) == 7
+    assert threading.get_ident() not in workers
+
+
+@pytest.mark.parametrize("aside", [False, True])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_an_exception_in_a_block_is_raised_in_the_caller(threads) -> None:
+def test_an_exception_in_a_block_is_raised_in_the_caller(threads, aside) -> None:
     set_num_threads(threads)
 
     def work(lo: int, hi: int) -> None:
@@ -125,8 +135,8 @@ def test_an_exception_in_a_block_is_raised_in_the_caller(threads) -> None:
             raise KeyError(f"block {lo}")
 
     with pytest.raises(KeyError, match="block 5"):
-        parallel.run(work, [(0, 5), (5, 10)])
-    parallel.run(lambda lo, hi: None, [(0, 5), (5, 10)])  # and the threads still work
+        parallel.run(work, [(0, 5), (5, 10)], aside=aside)
+    parallel.run(lambda lo, hi: None, [(0, 5), (5, 10)], aside=aside)  # and the threads still work
 
 
 def test_no_block_still_runs_when_an_exception_arrives() -> None:
