@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from seqdl_data.glyphs import fit_all
 from seqdl_data.pictures import open_picture
 from seqdl_serve.messages import LetterJob
 from seqdl_serve.models import Models
-from seqdl_serve.outbox import Outbox
+from seqdl_serve.outbox import NotWanted, Outbox
 from seqdl_serve.settings import Limits
 from seqdl_vision.page.ink import find_ink
 
@@ -25,10 +26,10 @@ SLICE = 0.02  # seconds for pictures to be opened in a turn
 
 
 class LetterDesk:
-    """The characters that wait."""
+    """The characters that wait; `meanwhile` is called every few milliseconds while a picture of one is looked at."""
 
-    def __init__(self, models: Models, limits: Limits, outbox: Outbox) -> None:
-        self.models, self.limits, self.outbox = models, limits, outbox
+    def __init__(self, models: Models, limits: Limits, outbox: Outbox, meanwhile: Callable[[], None]) -> None:
+        self.models, self.limits, self.outbox, self.meanwhile = models, limits, outbox, meanwhile
         self.waiting: dict[int, LetterJob] = {}
 
     @property
@@ -49,18 +50,26 @@ class LetterDesk:
         for number, job in list(self.waiting.items())[:TOGETHER]:
             if time.perf_counter() > end:
                 break
-            del self.waiting[number]
+            if self.waiting.pop(number, None) is None:
+                continue  # dropped while another was looked at
             try:
-                inks.setdefault(job.model, {})[number] = self._ink(job)
+                inks.setdefault(job.model, {})[number] = self._ink(number, job)
+            except NotWanted:
+                pass
             except Exception as error:
                 self.outbox.end(number, error)
         for model, found in inks.items():
             self._judge(model, found)
 
-    def _ink(self, job: LetterJob) -> Array:
+    def _ink(self, number: int, job: LetterJob) -> Array:
+        def tick() -> None:
+            self.meanwhile()
+            if not self.outbox.wanted(number):
+                raise NotWanted
+
         if not job.path:
             return np.array(job.pixels, np.uint8)
-        return find_ink(open_picture(job.path, max_pixels=self.limits.pixels).pixels).grey
+        return find_ink(open_picture(job.path, max_pixels=self.limits.pixels).pixels, tick=tick).grey
 
     def _judge(self, model: str, inks: dict[int, Array]) -> None:
         letters = self.models.letters[model]

@@ -38,6 +38,10 @@ class Outbox:
     def drop(self, number: int) -> None:
         self.on_the_way.pop(number, None)
 
+    def wanted(self, number: int) -> bool:
+        """Whether somebody waits for what a job gives, which has begun and not ended."""
+        return number in self.on_the_way
+
     def flows(self, number: int) -> bool:
         """Whether the client takes what it is given, so that there should be more."""
         return self.on_the_way.get(number, WINDOW) < WINDOW

@@ -58,7 +58,7 @@ class Worker:
         self.pipe, limits = pipe, settings.limits
         self.outbox = Outbox(pipe)
         self.texts = {name: TextDesk(models, name, self.outbox) for name in models.texts}
-        self.letters = LetterDesk(models, limits, self.outbox)
+        self.letters = LetterDesk(models, limits, self.outbox, self._meanwhile)
         self.scans = ScanDesk(models, limits, self.outbox, self._meanwhile)
         self.pages = PageDesk(models, limits, self.outbox, self._meanwhile)
         self.desks: dict[int, Any] = {}  # of each job
