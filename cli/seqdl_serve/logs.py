@@ -11,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -25,6 +26,7 @@ from seqdl.training.runlog import FLUSH_SECONDS, RunLog
 from seqdl_serve.settings import Settings
 
 MOST_WAITING = 10_000  # entries; what comes then is counted as lost
+QUIET = 60.0  # seconds between two lines that requests are not kept
 LAST = 2.0  # seconds for what waits when the program ends
 STANDARD = frozenset(vars(logging.makeLogRecord({})))
 
@@ -94,7 +96,7 @@ class RequestLog:
             config=about,
             machine=machine(),
         )
-        self.lost, self.complained = lost, False
+        self.lost, self.complained = lost, time.monotonic() - QUIET
         self.waiting: queue.Queue[dict[str, Any] | None] = queue.Queue(MOST_WAITING)
         self.thread = threading.Thread(target=self._write, name="seqdl-request-log", daemon=True)
         self.thread.start()
@@ -112,10 +114,7 @@ class RequestLog:
 
     def _write(self) -> None:
         while (entry := self._next()) is not None:
-            if not entry:
-                self._try(self.log.flush)
-            elif self._try(partial(self.log.request, entry)):
-                self.complained = False
+            self._try(partial(self.log.request, entry) if entry else self.log.flush)
         self._try(partial(self.log.finish, "done"))
 
     def _next(self) -> dict[str, Any] | None:
@@ -125,14 +124,12 @@ class RequestLog:
         except queue.Empty:
             return {}
 
-    def _try(self, write: Callable[[], None]) -> bool:
-        """Whether that went well; what cannot be written is thrown away, so that it does not pile up."""
+    def _try(self, write: Callable[[], None]) -> None:
+        """Write; what cannot be written is thrown away, so that it does not pile up, and told once in a while."""
         try:
             write()
-            return True
         except SeqdlError as error:
             self.lost(self.log.forget())
-            if not self.complained:  # one line, however many requests
+            if time.monotonic() - self.complained >= QUIET:
                 logging.getLogger("seqdl.serve").error("requests are not kept: %s", error)
-            self.complained = True
-            return False
+                self.complained = time.monotonic()
