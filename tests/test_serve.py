@@ -150,6 +150,11 @@ class TestCompletions:
         assert answer.status_code == 422
         assert answer.json()["error"]["param"] == param
 
+    def test_too_long_a_document_names_the_option_that_allows_it(self, web: httpx.Client) -> None:
+        answer = web.post("/v1/completions", json={"prompt": "a" * (3 << 20)})
+        assert answer.status_code == 413
+        assert "--max-prompt" in answer.json()["error"]["message"]
+
     def test_no_such_model(self, client: openai.OpenAI) -> None:
         with pytest.raises(openai.NotFoundError, match="there is shakespeare"):
             client.completions.create(model="gpt", prompt="")
@@ -209,6 +214,12 @@ class TestReading:
         assert pages[1]["error"]["code"] == "invalid_input"
         for _, file in files:
             file.close()
+
+    def test_text_of_several_pictures_names_each_and_says_which_is_bad(self, web: httpx.Client) -> None:
+        with NOTE.open("rb") as note, GENES.open("rb") as genes:
+            answer = web.post("/v1/ocr", params={"format": "text"}, files=[("image", note), ("image", genes)])
+        assert answer.text.startswith("=== note.jpg ===\n" + command("ocr", str(NOTE)).decode())
+        assert answer.text.splitlines()[-1].startswith("=== genes.fa: not read: genes.fa: not a picture")
 
     def test_the_annotated_picture(self, web: httpx.Client) -> None:
         answer = web.post(
@@ -300,15 +311,16 @@ class TestOperation:
 
 
 def test_a_key_is_needed_where_there_is_one() -> None:
-    options = ("--api-key", "sesame", "--models", "digits", "--origin", "https://example.org")
+    options = ("--api-key", "sésame", "--models", "digits", "--origin", "https://example.org")
     with running_server(*options) as server, httpx.Client(base_url=server.url) as web:
         assert web.get("/healthz").status_code == 200
-        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic sesame"}):
+        key = "sésame".encode()
+        for headers in ({}, {"authorization": b"Bearer wrong"}, {"authorization": b"Basic " + key}):
             assert web.get("/v1/models", headers=headers).status_code == 401
-        allowed = {"authorization": "Bearer sesame", "origin": "https://example.org"}
+        allowed = {"authorization": b"Bearer " + key, "origin": b"https://example.org"}
         answer = web.get("/v1/models", headers=allowed)
         assert [model["id"] for model in answer.json()["data"]] == ["digits"]
         assert answer.headers["access-control-allow-origin"] == "https://example.org"
-        other = web.get("/v1/models", headers=allowed | {"origin": "https://example.com"})
+        other = web.get("/v1/models", headers=allowed | {"origin": b"https://example.com"})
         assert "access-control-allow-origin" not in other.headers
         assert web.post("/v1/completions", json={}, headers=allowed).status_code == 404

@@ -82,7 +82,7 @@ class Gate:
             return
         exchange = self._exchange(scope)
         scope.setdefault("state", {})["exchange"] = exchange
-        ways = _Ways(exchange, _most(scope, self.settings.limits), self.settings.limits.seconds, receive, send)
+        ways = _Ways(exchange, *_most(scope, self.settings.limits), self.settings.limits.seconds, receive, send)
         try:
             self._check_key(scope)
             ways.check_length(_header(scope, b"content-length"))
@@ -110,7 +110,7 @@ class Gate:
         if not key or scope["method"] == "OPTIONS" or not scope["path"].startswith(GUARDED):
             return
         scheme, _, given = _header(scope, b"authorization").partition(" ")
-        same = hmac.compare_digest(given.strip().encode(), key.encode())  # in constant time
+        same = hmac.compare_digest(given.strip().encode("latin-1"), key.encode())  # in constant time
         if scheme.lower() != "bearer" or not same:
             error = ApiError(401, "a key is needed: Authorization: Bearer KEY", "invalid_api_key")
             error.headers = {"WWW-Authenticate": "Bearer"}
@@ -139,16 +139,18 @@ class Gate:
 
 
 class _Ways:
-    """receive and send of a request, watched."""
+    """receive and send of a request, watched. most: bytes of the body, and the option that says so."""
 
-    def __init__(self, exchange: Exchange, most: int, seconds: float, receive: Receive, send: Send) -> None:
-        self.exchange, self.most, self.seconds = exchange, most, seconds
+    def __init__(
+        self, exchange: Exchange, most: int, option: str, seconds: float, receive: Receive, send: Send
+    ) -> None:
+        self.exchange, self.most, self.option, self.seconds = exchange, most, option, seconds
         self._receive, self._send = receive, send
 
     def check_length(self, declared: str) -> None:
         """ApiError where the body will be too large."""
         if declared.isdigit() and int(declared) > self.most:
-            raise errors.too_large(f"a body of {declared} bytes, above the limit of {self.most:,} (--max-body)")
+            raise errors.too_large(f"a body of {declared} bytes, above the limit of {self.most:,} ({self.option})")
 
     async def receive(self) -> Message:
         message = await (self._receive() if self.exchange.complete else self._receive_in_time())
@@ -164,7 +166,7 @@ class _Ways:
         self.exchange.received += len(message.get("body", b""))
         self.exchange.complete = not message.get("more_body", False)
         if self.exchange.received > self.most:
-            raise errors.too_large(f"a body of more than {self.most:,} bytes, the limit (--max-body)")
+            raise errors.too_large(f"a body of more than {self.most:,} bytes, the limit ({self.option})")
         return message
 
     async def send(self, message: Message) -> None:
@@ -179,10 +181,11 @@ class _Ways:
         exchange.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
-def _most(scope: Any, limits: Limits) -> int:
-    """Bytes of the body: a JSON document is taken apart here, while the other requests wait."""
+def _most(scope: Any, limits: Limits) -> tuple[int, str]:
+    """Bytes of the body, and the option that raises them: JSON is taken apart here, while other requests wait."""
     is_json = scope["path"] == "/v1/completions" or "json" in _header(scope, b"content-type")
-    return min(limits.body, max(DOCUMENT, LETTER * limits.prompt)) if is_json else limits.body
+    document = max(DOCUMENT, LETTER * limits.prompt)
+    return (document, "--max-prompt") if is_json and document < limits.body else (limits.body, "--max-body")
 
 
 async def _answer(error: ApiError, exchange: Exchange, scope: Any, receive: Any, ways: _Ways) -> None:

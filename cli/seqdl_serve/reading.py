@@ -51,8 +51,16 @@ async def ocr(request: Request, query: OcrQuery, compute: Compute, model: str) -
     if query.format == "png":
         return Response(pages[0], media_type="image/png")
     if query.format == "text":
-        return PlainTextResponse("".join(page.get("text", "") for page in pages))
+        return PlainTextResponse("".join(_text(page, headed=len(pages) > 1) for page in pages))
     return JSONResponse({"schema": SCHEMA, "model": model, "pages": pages})
+
+
+def _text(page: dict[str, Any], headed: bool) -> str:
+    """What was read, or why nothing could be; `headed` with a line that names the page."""
+    name = page["picture"] if page.get("pages", 1) == 1 else f"{page['picture']}, page {page['page']}"
+    if "error" in page:
+        return f"=== {name}: not read: {page['error']['message']} ===\n"
+    return (f"=== {name} ===\n" if headed else "") + str(page["text"])
 
 
 async def _pictures(request: Request, place: Path, most: int) -> tuple[tuple[str, str], ...]:
