@@ -1,12 +1,13 @@
 # make demo   a text, sites, motifs, a note read (SERVE=1: then the service)     make test         every check of the project
 # make bench  ours beside the peers                make bench-quick  one case of each
+# make docs   execute the chapters, build the site: build/site/index.html
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PEERS ?= .venv-peers
 PORT ?= 8000
 
-.PHONY: demo test lint parity bench bench-quick clean
+.PHONY: demo test lint parity bench bench-quick docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/seqdl warmup
@@ -36,6 +37,9 @@ bench: $(VENV)/.tested $(PEERS)/.installed
 
 bench-quick: $(VENV)/.tested $(PEERS)/.installed
 	$(BIN)/python bench/run.py --quick --peers $(PEERS)/bin/python
+
+docs: $(VENV)/.tested
+	$(BIN)/python docs/build.py
 
 $(PEERS)/.installed: bench/requirements-peers.txt pyproject.toml
 	$(PYTHON) -m venv $(PEERS)

@@ -203,3 +203,22 @@ def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
     pq.write_table(table.set_column(1, "label", table.column("label").cast("int64")), tmp_path / "d")
     with pytest.raises(InputError, match="d: without label in our form"):
         read_images(tmp_path / "d", "train")
+
+
+def test_batches_of_a_set_hold_each_character_once() -> None:
+    characters = some_characters(25)
+    batches = list(characters.batches(10, np.random.default_rng(1)))
+    assert [len(batch) for batch in batches] == [10, 10, 5]
+    order = list(chain.from_iterable(numbers(batch) for batch in batches))
+    assert order != numbers(characters)
+    assert sorted(order) == sorted(numbers(characters))
+
+
+def test_batches_without_a_generator_keep_the_order() -> None:
+    characters = some_characters(25)
+    assert list(chain.from_iterable(numbers(batch) for batch in characters.batches(10))) == list(numbers(characters))
+
+
+def test_batches_of_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match="batches of -1"):
+        next(some_characters(5).batches(-1))

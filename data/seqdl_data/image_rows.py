@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,16 @@ class ImageSet:
         """The characters at `rows`: indices, a mask or a slice."""
         strokes = None if self.strokes is None else self.strokes.select(np.arange(len(self))[rows])
         return ImageSet(self.images[rows], self.labels[rows], self.classes, self.writers[rows], strokes)
+
+    def batches(self, size: int, generator: np.random.Generator | None = None) -> Iterator[ImageSet]:
+        """One epoch: sets of `size` characters, the last one perhaps of fewer; in a new order where a generator is
+        given. ValueError for a size below 1.
+        """
+        if size < 1:
+            raise ValueError(f"batches of {size} characters")
+        order = np.arange(len(self)) if generator is None else generator.permutation(len(self))
+        for at in range(0, len(self), size):
+            yield self.select(order[at : at + size])
 
 
 def joined(pieces: Sequence[ImageSet]) -> ImageSet:

@@ -1,0 +1,91 @@
+"""Execute every chapter and build the site.
+
+    python docs/build.py [--short] [--only 03,05] [--from FOLDER] [-o build/site]
+
+--short: every setting that has a short value (`epochs = 8  # short: 1`) takes it, and the data are small ones of our
+own making: what the tests run. --only: these chapters alone are executed, for whoever writes one. --from: the folder
+of real data, by default $SEQDL_TEST_DATA or ../shared/data; see docs/datasets.py.
+
+The sources are copied first, so that nothing a chapter writes lands among them. Warnings, and any error in a
+chapter, end the build with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+sys.path[:0] = [str(DOCS), *(str(ROOT / part) for part in ("", "data", "vision", "cli"))]
+from datasets import gather  # noqa: E402
+
+SETTING = re.compile(r"^(\s*\w+ = )(.+?)(\s*#.*?)\bshort: (\S.*)$", re.MULTILINE)
+
+
+def main() -> int:
+    options = _options()
+    began = time.perf_counter()
+    work = options.output.resolve().with_name(options.output.name + "-work")
+    sources = work / "docs"
+    _copy_sources(options.docs, sources)
+    if options.short:
+        for chapter in sources.glob("chapters/*.md"):
+            chapter.write_text(shortened(chapter.read_text()))
+    for line in gather(sources / "chapters/data", None if options.short else options.real):
+        print(line)
+    code = _sphinx(sources, options)
+    if code == 0:
+        print(f"{options.output}/index.html: built in {time.perf_counter() - began:.0f} s")
+    return code
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    real = Path(os.environ.get("SEQDL_TEST_DATA", ROOT.parent / "shared" / "data"))
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--from", dest="real", type=Path, default=real)
+    parser.add_argument("--docs", type=Path, default=DOCS, help=argparse.SUPPRESS)  # other sources, for the tests
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "build" / "site")
+    return parser.parse_args()
+
+
+def shortened(text: str) -> str:
+    """A chapter with the short values of its settings."""
+    return SETTING.sub(lambda found: f"{found[1]}{found[4]}", text)
+
+
+def _copy_sources(docs: Path, sources: Path) -> None:
+    """A fresh copy; the datasets of an earlier build stay."""
+    data = sources / "chapters/data"
+    kept = data.rename(sources.with_name("data")) if data.is_dir() else None
+    shutil.rmtree(sources, ignore_errors=True)
+    shutil.copytree(docs, sources, ignore=shutil.ignore_patterns("__pycache__", "data", "results"))
+    if kept:
+        kept.rename(data)
+
+
+def _sphinx(sources: Path, options: argparse.Namespace) -> int:
+    paths = [str(ROOT / part) for part in ("", "data", "vision", "cli")]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]),
+        "SEQDL_ROOT": str(ROOT),
+        "SEQDL_CHAPTERS": options.only,
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the kernel's debugger warns of frozen modules
+    }
+    strict = [] if options.only else ["-W", "--keep-going"]
+    shutil.rmtree(options.output, ignore_errors=True)
+    command = [sys.executable, "-m", "sphinx", "-q", "-T", "-b", "html", *strict, "-d", str(sources.parent / "trees")]
+    shutil.rmtree(sources.parent / "trees", ignore_errors=True)
+    return subprocess.run([*command, str(sources), str(options.output)], env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The figures of the series "Hello Deep Learning" beside those that the chapters come to.
+
+A chapter calls keep() with the name of a row; chapter 11 and bench/chapters.py make the table.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is compared: the chapter, what it is, what the series says of it, and how its data differ from ours."""
+
+    chapter: int
+    name: str
+    series: str
+    difference: str = ""
+
+
+ROWS = [
+    Row(1, "3 or 7: difference of averages, cut at 0", "82.2%"),
+    Row(1, "3 or 7: cut in the middle", "97.0%"),
+    Row(2, "3 or 7: one layer, trained", "98.0%"),
+    Row(4, "digits, MLP", "92.2%"),
+    Row(5, "digits moved and spoiled, MLP", "about 50%"),
+    Row(5, "the same, trained on moved and spoiled digits", "recovers"),
+    Row(5, "letters, the series' CNN: seconds to 80%", "about an hour"),
+    Row(5, "letters, the series' CNN: seconds to 85%", "about a day"),
+    Row(5, "letters, the series' CNN, at the end", "85%, one of two above 95%"),
+    Row(8, "the series' photo", "-"),
+    Row(8, "the series' dim photo", "-"),
+    Row(9, "text, tinyshakespeare, nats a character", "-"),
+    Row(9, "splice sites, S. pombe, average precision", "promised, not written"),
+    Row(10, "calibration error on other hands", "-"),
+]
+
+
+def keep(name: str, value: str, seconds: float | None = None) -> None:
+    """Note a figure, as it shall stand in the table, and the seconds of training it took; KeyError for no row."""
+    names = [row.name for row in ROWS]
+    if name not in names:
+        raise KeyError(f"{name!r} is no row of figures.ROWS")
+    RESULTS.mkdir(exist_ok=True)
+    document = {"name": name, "value": value, "seconds": seconds}
+    (RESULTS / f"{names.index(name):02}.json").write_text(json.dumps(document))
+
+
+def kept(folder: Path = RESULTS) -> dict[str, dict[str, object]]:
+    """What was noted, by name."""
+    documents = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    return {document["name"]: document for document in documents}
+
+
+def table(folder: Path = RESULTS) -> str:
+    """Markdown: the series beside us; "not run" where a chapter noted nothing."""
+    found = kept(folder)
+    lines = ["| chapter | what | the series | here | seconds | what differs |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in ROWS:
+        ours = found.get(row.name, {"value": "not run", "seconds": None})
+        seconds = "" if ours["seconds"] is None else f"{ours['seconds']:.0f}"
+        lines.append(f"| {row.chapter} | {row.name} | {row.series} | {ours['value']} | {seconds} | {row.difference} |")
+    return "\n".join(lines)

@@ -1,0 +1,36 @@
+"""Settings of Sphinx; docs/build.py runs it."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(os.environ.get("SEQDL_ROOT", Path(__file__).resolve().parent.parent))
+sys.path[:0] = [str(ROOT / part) for part in ("", "data", "vision", "cli")]
+from seqdl_data.version import VERSION  # noqa: E402
+
+project, author, release = "seqdl", "The seqdl developers", VERSION
+language = "en"
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
+html_theme = "furo"
+html_title = "seqdl"
+html_static_path = ["_static"]
+html_css_files = ["seqdl.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_domain_indices = False
+html_use_index = True
+templates_path: list[str] = []
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# Each chapter is executed anew, one after the other, on all cores; an error in one ends the build.
+nb_execution_mode = "force"
+nb_execution_timeout = 1800
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+nb_execution_show_tb = True
+
+_only = [name for name in os.environ.get("SEQDL_CHAPTERS", "").split(",") if name]
+if _only:
+    _chapters = [path.name for path in Path(__file__).parent.glob("chapters/[0-9]*.md")]
+    exclude_patterns = [f"chapters/{name}" for name in _chapters if not name.startswith(tuple(_only))]
