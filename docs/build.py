@@ -73,18 +73,31 @@ def _copy_sources(docs: Path, sources: Path) -> None:
 
 
 def _sphinx(sources: Path, options: argparse.Namespace) -> int:
+    """Run it; the site appears whole, or the last one stays."""
+    work = sources.parent
+    for made in ("site", "trees", "jupyter_execute"):
+        shutil.rmtree(work / made, ignore_errors=True)
+    strict = [] if options.only else ["-W", "--keep-going"]
+    command = [sys.executable, "-m", "sphinx", "-q", "-T", "-b", "html", *strict, "-d", str(work / "trees")]
+    code = subprocess.run(
+        [*command, str(sources), str(work / "site")], env=_environment(options), check=False
+    ).returncode
+    if code == 0:
+        shutil.rmtree(options.output, ignore_errors=True)
+        (work / "site").rename(options.output)
+    return code
+
+
+def _environment(options: argparse.Namespace) -> dict[str, str]:
+    """Of Sphinx and of the chapters: our packages, and OpenBLAS' own choice of kernels, as every bench has it."""
     paths = [str(ROOT / part) for part in ("", "data", "vision", "cli")]
-    environment = os.environ | {
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    return kept | {
         "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]),
         "SEQDL_ROOT": str(ROOT),
         "SEQDL_CHAPTERS": options.only,
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the kernel's debugger warns of frozen modules
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the kernel's debugger warns of frozen modules
     }
-    strict = [] if options.only else ["-W", "--keep-going"]
-    shutil.rmtree(options.output, ignore_errors=True)
-    command = [sys.executable, "-m", "sphinx", "-q", "-T", "-b", "html", *strict, "-d", str(sources.parent / "trees")]
-    shutil.rmtree(sources.parent / "trees", ignore_errors=True)
-    return subprocess.run([*command, str(sources), str(options.output)], env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(os.environ.get("SEQDL_ROOT", Path(__file__).resolve().parent.parent))
 sys.path[:0] = [str(ROOT / part) for part in ("", "data", "vision", "cli")]
@@ -34,3 +35,16 @@ _only = [name for name in os.environ.get("SEQDL_CHAPTERS", "").split(",") if nam
 if _only:
     _chapters = [path.name for path in Path(__file__).parent.glob("chapters/[0-9]*.md")]
     exclude_patterns = [f"chapters/{name}" for name in _chapters if not name.startswith(tuple(_only))]
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("build-finished", _tell_times)
+
+
+def _tell_times(app: Any, exception: Exception | None) -> None:
+    """What each chapter took, on stdout."""
+    for name, about in sorted(getattr(app.env, "nb_metadata", {}).items()):
+        executed = about.get("exec_data")
+        if executed:
+            print(f"{name}: {executed['runtime'] or 0:.1f} s" + ("" if executed["succeeded"] else ", FAILED"))
