@@ -46,9 +46,11 @@ def gather(folder: Path, real: Path | None) -> list[str]:
     shutil.copy(SAMPLES / "note.txt", folder / "own-note.txt")
     said = []
     for name in COMMANDS:
-        if not (folder / name).exists() and not (real and _made(folder / name, real)):
-            _write_characters(folder / name)
-        said.append(f"{name}: {_source(folder / name)}")
+        path = folder / name
+        there = path.exists() and not (real and _source(path) == OWN_SOURCE)
+        if not there and not (real and _made(path, real)):
+            _write_characters(path)
+        said.append(f"{name}: {_source(path)}")
     for take in (_text, _photos, _genome):
         said += take(folder, real)
     return said
