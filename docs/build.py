@@ -26,6 +26,7 @@ ROOT = DOCS.parent
 sys.path[:0] = [str(DOCS), *(str(ROOT / part) for part in ("", "data", "vision", "cli"))]
 from datasets import gather  # noqa: E402
 
+INCLUDED = ("README.md", "CHANGELOG.md", "bench/RESULTS.md")  # pages show parts of them
 SLOWER = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # some machines choose slower kernels by these
 SETTING = re.compile(r"^(\s*\w+ = )(.+?)(\s*#.*?)\bshort: (\S.*)$", re.MULTILINE)
 
@@ -71,6 +72,10 @@ def _copy_sources(docs: Path, sources: Path) -> None:
     shutil.copytree(docs, sources, ignore=shutil.ignore_patterns("__pycache__", "data", "results"))
     if kept:
         kept.rename(data)
+    for name in INCLUDED:  # where the sources look for them
+        target = sources.parent / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, target)
 
 
 def _sphinx(sources: Path, options: argparse.Namespace) -> int:
