@@ -86,7 +86,7 @@ def _sphinx(sources: Path, options: argparse.Namespace) -> int:
     strict = [] if options.only else ["-W", "--keep-going"]
     command = [sys.executable, "-m", "sphinx", "-q", "-T", "-b", "html", *strict, "-d", str(work / "trees")]
     code = subprocess.run(
-        [*command, str(sources), str(work / "site")], env=_environment(options), check=False
+        [*command, str(sources), str(work / "site")], env=_environment(options, work), check=False
     ).returncode
     if code == 0:
         shutil.rmtree(options.output, ignore_errors=True)
@@ -94,7 +94,7 @@ def _sphinx(sources: Path, options: argparse.Namespace) -> int:
     return code
 
 
-def _environment(options: argparse.Namespace) -> dict[str, str]:
+def _environment(options: argparse.Namespace, work: Path) -> dict[str, str]:
     """Of Sphinx and of the chapters: our packages, and OpenBLAS' own choice of kernels, as every bench has it."""
     paths = [str(ROOT / part) for part in ("", "data", "vision", "cli")]
     kept = {name: value for name, value in os.environ.items() if name not in SLOWER}
@@ -102,8 +102,17 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]),
         "SEQDL_ROOT": str(ROOT),
         "SEQDL_CHAPTERS": options.only,
+        "IPYTHONDIR": str(_quiet_kernels(work)),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the kernel's debugger warns of frozen modules
     }
+
+
+def _quiet_kernels(work: Path) -> Path:
+    """A folder of IPython's settings for the chapters alone: those of whoever builds must not change what comes out."""
+    profile = work / "ipython" / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
+    return profile.parent
 
 
 if __name__ == "__main__":

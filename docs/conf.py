@@ -29,6 +29,7 @@ nb_execution_mode = "force"
 nb_execution_timeout = 1800
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # tables that cells give
 nb_execution_show_tb = True
 
 _only = [name for name in os.environ.get("SEQDL_CHAPTERS", "").split(",") if name]
