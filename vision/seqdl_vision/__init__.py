@@ -7,7 +7,7 @@ from seqdl_vision.letters import Letters
 from seqdl_vision.page.read import ReadOptions, read_page
 from seqdl_vision.page.result import Box, Character, Line, Page, Reading, Word
 from seqdl_vision.reading import Found, find_pictures, read_pictures
-from seqdl_vision.tiles import save_png
+from seqdl_vision.tiles import grey, save_png, sheet, signed
 from seqdl_vision.training import LetterSettings, LettersOutcome, resume_letters, train_letters
 
 __all__ = [
@@ -27,12 +27,15 @@ __all__ = [
     "changes",
     "document",
     "find_pictures",
+    "grey",
     "headed_text",
     "heading",
     "read_page",
     "read_pictures",
     "resume_letters",
     "save_png",
+    "sheet",
+    "signed",
     "steps_into",
     "summary",
     "text",
