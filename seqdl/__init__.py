@@ -3,6 +3,7 @@
 from seqdl import nn, ops, optim
 from seqdl.errors import InputError, ModelFileError, OutputError, QualityError, SeqdlError, UsageError
 from seqdl.gradcheck import GradientError, gradcheck
+from seqdl.graph import Graph, graph_of
 from seqdl.memory import keep_freed_memory
 from seqdl.nn.module import Module, Parameter, StateError, summary
 from seqdl.ops import OPERATIONS
@@ -14,6 +15,7 @@ from seqdl_data.version import VERSION as __version__
 __all__ = [
     "OPERATIONS",
     "GradientError",
+    "Graph",
     "GraphError",
     "InputError",
     "ModelFileError",
@@ -28,6 +30,7 @@ __all__ = [
     "__version__",
     "get_num_threads",
     "gradcheck",
+    "graph_of",
     "is_grad_enabled",
     "keep_freed_memory",
     "manual_seed",

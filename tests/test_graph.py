@@ -1,0 +1,137 @@
+"""The graph of a tensor: what it says, and how it is drawn."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqdl import GraphError, OutputError, Tensor, UsageError, graph_of, nn, no_grad, ops
+from seqdl.graph import Graph, Vertex
+from seqdl.layered import draw
+
+
+def number(value: float) -> Tensor:
+    return Tensor([value], requires_grad=True)
+
+
+def formula() -> tuple[Graph, Tensor]:
+    x, y = number(2.0), number(3.0)
+    result = x * y + x
+    return graph_of(result, names={"x": x, "y": y}), result
+
+
+def test_vertices_are_leaves_and_operations_each_after_its_inputs() -> None:
+    graph, _ = formula()
+    assert graph.vertices == (
+        Vertex("x", "2", "parameter"),
+        Vertex("y", "3", "parameter"),
+        Vertex("mul", "6", "operation", (0, 1)),
+        Vertex("add", "8", "operation", (2, 0)),
+    )
+
+
+def test_parameters_of_a_module_have_their_path_and_shape() -> None:
+    model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
+    graph = graph_of(ops.cross_entropy(model(np.zeros((4, 2), np.float32)), np.zeros(4, np.int64)), names=model)
+    told = {vertex.name: vertex.about for vertex in graph.vertices}
+    assert told["0.weight"] == "8 x 2"
+    assert [v.name for v in graph.vertices if v.kind == "operation"] == ["linear", "tanh", "linear", "cross_entropy"]
+
+
+def test_inputs_that_want_no_gradient_are_constants() -> None:
+    graph = graph_of(number(1.0) * Tensor([5.0]) + 7.0)
+    assert [v.kind for v in graph.vertices] == ["parameter", "constant", "operation", "operation"]
+
+
+def test_an_operation_with_two_outputs_is_one_vertex() -> None:
+    out, state = nn.GRU(3, 4)(np.zeros((5, 2, 3), np.float32))
+    names = [vertex.name for vertex in graph_of(out.sum() + state.sum()).vertices]
+    assert names.count("gru") == 1
+    assert names.count("sum") == 2
+
+
+def test_a_chain_of_a_thousand_operations_is_refused_without_recursion() -> None:
+    x = number(1.0)
+    for _ in range(5000):
+        x = x + 1.0
+    with pytest.raises(GraphError, match="5000 operations: too many to draw"):
+        graph_of(x)
+
+
+@pytest.mark.parametrize("tensor", [Tensor([1.0]), number(1.0)])
+def test_a_leaf_has_no_graph(tensor: Tensor) -> None:
+    with pytest.raises(GraphError, match="no graph"):
+        graph_of(tensor)
+
+
+def test_without_recording_there_is_no_graph() -> None:
+    with no_grad(), pytest.raises(GraphError, match="no graph"):
+        graph_of(number(1.0) * 2.0)
+
+
+def test_after_backward_it_says_what_to_do() -> None:
+    _, result = formula()
+    result.backward()
+    with pytest.raises(GraphError, match="draw it before backward"):
+        graph_of(result)
+
+
+def test_the_picture_is_xml_with_all_words_and_a_title() -> None:
+    graph, _ = formula()
+    root = ET.fromstring(graph.svg())
+    words = [element.text for element in root.iter() if element.text and element.text.strip()]
+    assert words == ["Graph of 2 operations: mul, add", "x", "2", "y", "3", "mul", "6", "add", "8"]
+    assert graph._repr_svg_() == graph.svg()
+
+
+def boxes(svg: str) -> list[tuple[float, float, float]]:
+    """Left, right and top of each box."""
+    found = re.findall(r'<rect x="([-\d.]+)" y="([\d.]+)" width="([\d.]+)"', svg)
+    return [(float(x), float(x) + float(width), float(y)) for x, y, width in found]
+
+
+def test_boxes_of_a_wide_layer_do_not_overlap_and_lie_within_the_picture() -> None:
+    recurrent = nn.GRU(3, 4, 2)
+    svg = graph_of(recurrent(np.zeros((5, 2, 3), np.float32))[0].sum(), names=recurrent).svg()
+    width = float(re.search(r'width="(\d+)"', svg)[1])  # type: ignore[index]
+    layers: dict[float, list[tuple[float, float]]] = {}
+    for left, right, top in boxes(svg):
+        assert 0 <= left < right <= width
+        layers.setdefault(top, []).append((left, right))
+    for layer in layers.values():
+        layer.sort()
+        assert all(a[1] < b[0] for a, b in pairwise(layer))
+
+
+def test_what_is_made_of_something_stands_below_it() -> None:
+    inputs = [(), (), (0, 1), (2,), (3, 0)]
+    svg = draw(inputs, [("a", "")] * 5, fills=["#fff"] * 5, rounded=[False] * 5, title="five")
+    tops = [top for _, _, top in boxes(svg)]
+    assert all(tops[source] < tops[v] for v, sources in enumerate(inputs) for source in sources)
+
+
+def test_words_with_angle_brackets_stay_words() -> None:
+    svg = draw([()], [("<b>", "&")], fills=["#fff"], rounded=[True], title="<t>")
+    assert [element.text for element in ET.fromstring(svg) if element.text] == ["<t>", "<b>", "&"]
+
+
+def test_dot_names_every_edge() -> None:
+    graph, _ = formula()
+    assert re.findall(r"v(\d) -> v(\d);", graph.dot()) == [("0", "2"), ("1", "2"), ("2", "3"), ("0", "3")]
+
+
+def test_saved_as_its_ending_says(tmp_path: Path) -> None:
+    graph, _ = formula()
+    graph.save(tmp_path / "g.svg")
+    graph.save(tmp_path / "g.dot")
+    assert (tmp_path / "g.svg").read_text() == graph.svg()
+    assert (tmp_path / "g.dot").read_text() == graph.dot()
+    with pytest.raises(UsageError, match=r"g\.png: the name of a graph must end in \.svg or \.dot"):
+        graph.save(tmp_path / "g.png")
+    with pytest.raises(OutputError):
+        graph.save("/dev/null/g.svg")
