@@ -7,6 +7,7 @@ from seqdl.graph import Graph, graph_of
 from seqdl.memory import keep_freed_memory
 from seqdl.nn.module import Module, Parameter, StateError, summary
 from seqdl.ops import OPERATIONS
+from seqdl.ops.registry import operation
 from seqdl.parallel import get_num_threads, set_num_threads
 from seqdl.random import manual_seed
 from seqdl.tensor import GraphError, Tensor, is_grad_enabled, no_grad
@@ -36,6 +37,7 @@ __all__ = [
     "manual_seed",
     "nn",
     "no_grad",
+    "operation",
     "ops",
     "optim",
     "set_num_threads",
