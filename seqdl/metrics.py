@@ -48,6 +48,16 @@ def _steps(scores: Array, truth: Array) -> tuple[Array, Array]:
     return np.cumsum(truth[order])[ends], ends + 1
 
 
+def confusion_table(truth: Array, guess: Array, classes: int, answers: int | None = None) -> Array:
+    """(classes, answers) int64: how often what is of the class of the row got the answer of the column.
+
+    truth, guess (N,) of integers from 0; there are as many answers as classes where they are not told.
+    """
+    table = np.zeros((classes, answers or classes), np.int64)
+    np.add.at(table, (truth, guess), 1)
+    return table
+
+
 class Bin(NamedTuple):
     """What was promised and what came, of all whose probability lies in a tenth."""
 

@@ -111,9 +111,8 @@ def colour_at(image: Image.Image, x: float, y: float) -> tuple[int, ...]:
 
 
 def test_right_cells_are_blue_wrong_ones_red_and_others_paper() -> None:
-    table, right = np.array([[9, 1], [0, 5]]), np.eye(2, dtype=bool)
-    image = confusion_chart(table, right, ("a", "b"), ("a", "b"))
-    left, top = image.width - 16 - 64 - 2 * CELL, image.height - 16 - 2 * CELL
+    image = confusion_chart(np.array([[9, 1], [0, 5]]), ("a", "b"))
+    left, top = 62, image.height - 16 - 2 * CELL
     corner = [[colour_at(image, left + k * CELL + 3, top + c * CELL + 3) for k in (0, 1)] for c in (0, 1)]
     assert corner[0][0][2] > corner[0][0][0] + 50
     assert corner[0][1][0] > corner[0][1][2] + 50

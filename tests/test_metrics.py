@@ -14,6 +14,7 @@ from seqdl.metrics import (
     auroc,
     average_precision,
     calibration_error,
+    confusion_table,
     fit_platt,
     fit_temperature,
     reliability,
@@ -133,3 +134,9 @@ def test_a_temperature_undoes_the_one_that_logits_were_made_with() -> None:
     right = np.eye(5, dtype=bool)[drawn]
     assert fit_temperature(np.log(chances) * 3, right) == pytest.approx(3, rel=0.1)
     assert fit_temperature(np.empty((0, 5)), np.empty((0, 5), bool)) == 1
+
+
+def test_a_confusion_table_counts_truth_by_row_and_answer_by_column() -> None:
+    truth, guess = np.array([0, 0, 1, 1, 1]), np.array([0, 2, 1, 1, 0])
+    assert confusion_table(truth, guess, 2, answers=3).tolist() == [[1, 0, 1], [1, 2, 0]]
+    assert confusion_table(truth[:1], guess[:1], 2).tolist() == [[1, 0], [0, 0]]

@@ -48,16 +48,25 @@ class Pen:
         return self.paper.reduce(FINE)
 
 
-def confusion_chart(table: Array, right: Array, rows: Sequence[str], columns: Sequence[str]) -> Image.Image:
+HEADING = "What it is (rows), and what it was taken for (columns)"
+
+
+def confusion_chart(
+    table: Array, rows: Sequence[str], columns: Sequence[str] | None = None, right: Array | None = None
+) -> Image.Image:
     """How often what is of the class at the left, counts (C, K) in a row, got the label at the top.
 
-    right (C, K) bool: which labels are true of a class: those cells are blue and the others red, each as strong as
-    its share of the row. At the end of a row stands the share that was right.
+    columns: the labels' names, by default the classes'. right (C, K) bool: which labels are true of a class, by
+    default those of the same name: those cells are blue and the others red, each as strong as its share of the row.
+    At the end of a row stands the share that was right.
     """
+    columns = rows if columns is None else columns
+    right = np.array([[row == column for column in columns] for row in rows]) if right is None else right
     left, top = MARGIN + 46, MARGIN + TITLE + GAP + 2 * WORDS
     end = left + len(columns) * CELL
-    pen = Pen(end + 64 + MARGIN, top + len(rows) * CELL + MARGIN)
-    pen.words(MARGIN, MARGIN - 3, "What it is (rows), and what it was taken for (columns)", TITLE)
+    wide = int(font(TITLE).getlength(HEADING)) + 2 * MARGIN
+    pen = Pen(max(end + 64 + MARGIN, wide), top + len(rows) * CELL + MARGIN)
+    pen.words(MARGIN, MARGIN - 3, HEADING, TITLE)
     for k, name in enumerate(columns):
         pen.words(left + (k + 0.5) * CELL, top - 4, name or "none", WORDS, anchor="ms")
     pen.words(end + 8, top - 4, "right", WORDS, PALE, "ls")

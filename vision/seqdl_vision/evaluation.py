@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqdl.metrics import Bin, calibration_error, reliability, softmax, wilson
+from seqdl.metrics import Bin, calibration_error, confusion_table, reliability, softmax, wilson
 from seqdl_data.images import ImageSet
 from seqdl_vision.augment import flip_pixels
 from seqdl_vision.letters import Letters
@@ -120,9 +120,7 @@ def corrupted(images: Array, seed: int = 1) -> Array:
 
 def confusion(judged: Judged) -> Array:
     """(C, K) int64: how often a picture of each class got each label."""
-    table = np.zeros((len(judged.classes), len(judged.labels)), np.int64)
-    np.add.at(table, (judged.truth, judged.guess), 1)
-    return table
+    return confusion_table(judged.truth, judged.guess, len(judged.classes), len(judged.labels))
 
 
 def is_junk(letters: Letters, images: Array) -> Array:

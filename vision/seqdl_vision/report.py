@@ -101,7 +101,7 @@ def write_report(examined: Sequence[Examined], folder: str | os.PathLike[str]) -
     folder = Path(folder)
     table = Table.of([each.judged for each in examined])
     text = report(examined) + "\n" + table.text()
-    save_png(folder / "confusion.png", confusion_chart(table.counts, table.right, table.classes, table.labels))
+    save_png(folder / "confusion.png", confusion_chart(table.counts, table.classes, table.labels, table.right))
     save_png(folder / "mistakes.png", mistakes_sheet(examined))
     curves = [Curve(each.part.name, each.figures.reliability, each.figures.calibration_error) for each in examined]
     save_png(folder / "reliability.png", reliability_chart(curves))
