@@ -24,10 +24,9 @@ from PIL import Image
 
 sys.path[:0] = [str(Path(__file__).parent), *(str(Path(__file__).parent.parent / p) for p in ("", "data", "vision"))]
 from measure import DATA, ROOT, machine_line, table, write_between  # noqa: E402
-from photo_score import Score, score  # noqa: E402
 
 from seqdl_data.pictures import open_picture  # noqa: E402
-from seqdl_vision import Letters, Page, annotate, read_page  # noqa: E402
+from seqdl_vision import Letters, Page, Score, annotate, read_page, score  # noqa: E402
 
 PHOTOS = DATA.parent / "vision" / "real"
 MODES = (3, 6, 7, 11, 13)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +15,7 @@ from seqdl_data.pictures import open_picture
 from seqdl_vision.letters import Letters, model_path
 from seqdl_vision.page.read import ReadOptions, read_page
 from seqdl_vision.page.result import Page
-
-sys.path.append(str(Path(__file__).parent.parent / "bench"))
-from photo_score import score
+from seqdl_vision.score import score
 
 HEIGHT, PEN = 60, 7
 SHAPES = {  # strokes in a box one letter high: x from 0, y from 0 (top) to 1 (base)

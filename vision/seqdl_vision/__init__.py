@@ -11,6 +11,7 @@ from seqdl_vision.network import NETWORKS, pictures
 from seqdl_vision.page.read import ReadOptions, read_page
 from seqdl_vision.page.result import Box, Character, Line, Page, Reading, Word
 from seqdl_vision.reading import Found, find_pictures, read_pictures
+from seqdl_vision.score import Score, score
 from seqdl_vision.tiles import grey, save_png, sheet, signed
 from seqdl_vision.training import LetterSettings, LettersOutcome, resume_letters, train_letters
 
@@ -28,6 +29,7 @@ __all__ = [
     "Page",
     "ReadOptions",
     "Reading",
+    "Score",
     "Word",
     "annotate",
     "changes",
@@ -47,6 +49,7 @@ __all__ = [
     "reliability_chart",
     "resume_letters",
     "save_png",
+    "score",
     "sheet",
     "signed",
     "steps_into",
