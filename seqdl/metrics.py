@@ -85,6 +85,17 @@ def calibration_error(table: list[Bin]) -> float:
     return gaps / total if total else float("nan")
 
 
+def rejection(confidence: Array, correct: Array) -> tuple[Array, Array]:
+    """What it costs to answer more: share answered (N,), and share right of those answered (N,), surest first.
+
+    confidence (N,), correct (N,) bool. To answer a share is to answer whatever is surer than a threshold; the curve
+    of a model that knows how sure it may be falls towards its accuracy.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    answered = np.arange(1, len(order) + 1)
+    return answered / max(len(order), 1), np.cumsum(correct[order]) / answered
+
+
 def fit_platt(logits: Array, truth: Array, rounds: int = 100) -> tuple[float, float]:
     """(a, b) so that sigmoid(a * logit + b) is the most likely probability of the truth.
 

@@ -17,6 +17,7 @@ from seqdl.metrics import (
     confusion_table,
     fit_platt,
     fit_temperature,
+    rejection,
     reliability,
     top_k_accuracy,
     wilson,
@@ -140,3 +141,13 @@ def test_a_confusion_table_counts_truth_by_row_and_answer_by_column() -> None:
     truth, guess = np.array([0, 0, 1, 1, 1]), np.array([0, 2, 1, 1, 0])
     assert confusion_table(truth, guess, 2, answers=3).tolist() == [[1, 0, 1], [1, 2, 0]]
     assert confusion_table(truth[:1], guess[:1], 2).tolist() == [[1, 0], [0, 0]]
+
+
+def test_rejection_answers_the_surest_first() -> None:
+    answered, right = rejection(np.array([0.2, 0.9, 0.6, 0.8]), np.array([False, True, False, True]))
+    np.testing.assert_allclose(answered, [0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(right, [1, 1, 2 / 3, 0.5])
+
+
+def test_rejection_of_nothing_is_empty() -> None:
+    assert [curve.size for curve in rejection(NOTHING, NOTHING.astype(bool))] == [0, 0]
