@@ -2,7 +2,7 @@
 
 from seqdl.text.batch import TextBatch, Written
 from seqdl.text.decoding import Piece
-from seqdl.text.model import CharModel, new_seed
+from seqdl.text.model import CharModel, Trace, new_seed
 from seqdl.text.sampling import SamplingOptions
 from seqdl.text.scoring import Score
 from seqdl.text.training import Outcome, TextSettings, resume_text, train_text
@@ -20,6 +20,7 @@ __all__ = [
     "Settings",
     "TextBatch",
     "TextSettings",
+    "Trace",
     "Written",
     "new_seed",
     "resume_text",
