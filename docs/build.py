@@ -42,6 +42,8 @@ def main() -> int:
             chapter.write_text(shortened(chapter.read_text()))
     for line in gather(sources / "chapters/data", None if options.short else options.real):
         print(line)
+    # Before chapters run side by side: two processes must not fill one cold cache of kernels.
+    subprocess.run([sys.executable, "-m", "seqdl_cli.main", "warmup"], env=_environment(options, work), check=True)
     code = _sphinx(sources, options)
     if code == 0:
         print(f"{options.output}/index.html: built in {time.perf_counter() - began:.0f} s")
@@ -84,6 +86,7 @@ def _sphinx(sources: Path, options: argparse.Namespace) -> int:
     for made in ("site", "trees", "jupyter_execute"):
         shutil.rmtree(work / made, ignore_errors=True)
     strict = [] if options.only else ["-W", "--keep-going"]
+    strict += ["-j", "auto"] if options.short else []  # else one after the other, each with all cores to itself
     command = [sys.executable, "-m", "sphinx", "-q", "-T", "-b", "html", *strict, "-d", str(work / "trees")]
     code = subprocess.run(
         [*command, str(sources), str(work / "site")], env=_environment(options, work), check=False
