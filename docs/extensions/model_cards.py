@@ -1,4 +1,4 @@
-"""The directive `model-cards`: of each model that ships what its file says of it - data, licence, size, score, recipe."""
+"""The directive `model-cards`: what the file of each shipped model says of it - data, licence, size, score, recipe."""
 
 from __future__ import annotations
 
@@ -38,51 +38,58 @@ def _card(path: Path) -> str:
 
     card = read_metadata(path)
     rows = "\n".join(f"{name}\n: {_escaped(value)}\n" for name, value in _rows(path, card))
-    return f"## {path.stem}\n\n{rows}\n{_scores(card)}\n"
+    return "\n".join([f"## {path.stem}\n", rows, *_data(card["training"]["data"]), *_scores(card), ""])
 
 
 def _rows(path: Path, card: Card) -> Iterator[tuple[str, str]]:
     training, stored = card["training"], card["quantisation"]
     yield "Job", JOBS[card["kind"]]
     yield "Network", ", ".join(f"{name} {value}" for name, value in card["architecture"].items())
-    yield "Size", (
-        f"{path.stat().st_size / 1e6:.1f} MB in {stored['scheme']}; "
-        f"{stored['before']['bytes'] / 1e6:.1f} MB before, in float32"
+    yield (
+        "Size",
+        f"{_megabytes(path.stat().st_size)} in {stored['scheme']}, {_megabytes(stored['before']['bytes'])} before",
     )
-    yield "Data", card["source"]
-    yield "Licence of the data", card["licence"]
-    yield "Split", _split(training["data"])
     if "labels" in card:
         yield "Labels", " ".join(filter(None, card["labels"])) + ("" if all(card["labels"]) else ", or no character")
+    yield "Source", card["source"]
+    yield "Licence", f"of the data: {card['licence']}"
     yield "Training", f"{card['metrics']['step']:,} steps in {card['metrics']['seconds'] / 60:.0f} minutes"
-    yield "Made by", f"`{training['command']}`"
-    yield "Recipe", f"`recipes/{path.stem if card['kind'] != 'sites' else 'splice-' + path.stem}.toml`"
-    yield "seqdl", card["seqdl_version"]
+    yield "Command", f"`{training['command']}`"
+    yield "Recipe", f"`recipes/{'splice-' * (card['kind'] == 'sites')}{path.stem}.toml`"
+    yield "Made by", f"seqdl {card['seqdl_version']}"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
 
 
 def _escaped(value: str) -> str:
     return value if value.startswith("`") else value.replace("*", "\\*").replace("_", "\\_").replace("<", "\\<")
 
 
-def _split(data: Any) -> str:
-    """How much there was to train on, to validate on, to test on."""
-    if isinstance(data, list):
-        return "; ".join(f"{each['name']}: {_split(each)}" for each in data)
-    if "counts" not in data:
-        return data["split"]
-    return ", ".join(
-        f"{split} " + " and ".join(f"{count:,} {unit}" for unit, count in counts.items() if unit in ("rows", "writers"))
-        for split, counts in data["counts"].items()
-    )
+def _data(data: Any) -> list[str]:
+    """What it was trained, validated and tested on: a line for a text, else a table of datasets."""
+    if isinstance(data, dict) and "counts" not in data:
+        return [f"Split: {data['split']}.", ""]
+    sets = data if isinstance(data, list) else [data]
+    return ["What it learned from:", "", *_table([["dataset", "train", "valid", "test"], *map(_counts, sets)]), ""]
 
 
-def _scores(card: Card) -> str:
+def _counts(dataset: Card) -> list[str]:
+    said = ["<br>".join(f"{count:,} {unit}" for unit, count in counts.items()) for counts in dataset["counts"].values()]
+    return [dataset["name"], *said]
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return [lines[0], "| " + " | ".join("---" for _ in rows[0]) + " |", *lines[1:]]
+
+
+def _scores(card: Card) -> list[str]:
     """A table of what it was measured to do, after it was made small."""
     stored = card["quantisation"]
     rows = {"text": _of_text, "sites": _of_sites, "characters": _of_characters}[card["kind"]](stored["after"])
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "| " + " | ".join("---" for _ in rows[0]) + " |")
-    return "\n".join([f"Measured on {stored['measured_on']}:", "", *lines])
+    return [f"Measured on {stored['measured_on']}:", "", *_table(rows)]
 
 
 def _of_text(after: Card) -> list[list[str]]:

@@ -29,8 +29,9 @@ def _blocks(lines: list[str]) -> Iterator[list[str]]:
 
 
 def _shown(block: list[str]) -> list[str]:
-    if block[0].startswith(" ") or CODE_LINE.match(block[0]) or sum(map(bool, map(COLUMNS.search, block))) > 1:
-        return ["::", "", *(f"    {line}" for line in block)]
+    code = CODE_LINE.match(block[0].strip())
+    if code or block[0].startswith(" ") or sum(map(bool, map(COLUMNS.search, block))) > 1:
+        return [f".. code-block:: {'python' if code else 'text'}", "", *(f"    {line}" for line in block)]
     words = " ".join(line.strip() for line in block)
     start = "\\" if LIST_SIGN.match(words) else ""
     return [start + "".join(_spans(words, bool(start)))]

@@ -6,9 +6,8 @@
     ```
 
 The commands of a page run one after the other in one folder of their own, which holds a copy of samples/. Options:
-`picture` and `alt`: show a file that the command made. `lines`: so many lines of the output, then "...". `status`:
-the exit code that is meant, 0 by default. `stderr`: show that too. Any other exit code ends the build. Lines of the
-directive's body go to the command's standard input.
+`picture` and `alt`: show a file that the command made. `lines`: so many lines of the output, then "..."; 0 for none.
+`status`: the exit code that is meant, 0 by default; any other ends the build. `stderr`: show that too.
 
 Where only some chapters are built (SEQDL_CHAPTERS) commands are shown, not run.
 """
@@ -19,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 TIMEOUT = 300  # seconds
-PROGRAM = "exec {python} -m seqdl_cli.main \"$@\"\n"
+PROGRAM = 'exec {python} -m seqdl_cli.main "$@"\n'
 
 
 class Run(SphinxDirective):
@@ -35,11 +35,10 @@ class Run(SphinxDirective):
 
     required_arguments = 1
     final_argument_whitespace = True
-    has_content = True
     option_spec: ClassVar[dict[str, Any]] = {
         "picture": directives.path,
         "alt": directives.unchanged_required,
-        "lines": directives.positive_int,
+        "lines": directives.nonnegative_int,
         "status": directives.nonnegative_int,
         "stderr": directives.flag,
     }
@@ -74,7 +73,7 @@ class Run(SphinxDirective):
             ["sh", "-c", command],
             cwd=folder,
             env=environment,
-            input="".join(f"{line}\n" for line in self.content),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if "stderr" in self.options else subprocess.PIPE,
             text=True,
@@ -85,7 +84,7 @@ class Run(SphinxDirective):
             raise self.error(f"{command}: exit code {done.returncode}\n{done.stdout}{done.stderr or ''}")
         lines = done.stdout.replace(f"{self.config.seqdl_root}/", "").rstrip("\n").split("\n")
         most = self.options.get("lines", len(lines))
-        return "\n".join([*lines[:most], *(["..."] if most < len(lines) else [])]).expandtabs()
+        return "\n".join(aligned([*lines[:most], *(["..."] if 0 < most < len(lines) else [])]))
 
     def _picture(self, folder: Path) -> nodes.Node:
         """The file that the command made, copied to where the page's pictures are looked for."""
@@ -94,6 +93,14 @@ class Run(SphinxDirective):
         copied.parent.mkdir(exist_ok=True)
         shutil.copy(made, copied)
         return nodes.image(uri=f"/made/{copied.name}", alt=self.options["alt"])
+
+
+def aligned(lines: list[str]) -> list[str]:
+    """Lines whose columns are divided by tabs, with blanks instead, so that the columns stand below each other."""
+    rows = [line.split("\t") for line in lines]
+    columns = zip_longest(*(row[:-1] for row in rows), fillvalue="")
+    widths = [max(map(len, column)) for column in columns]
+    return ["  ".join([*map(str.ljust, row[:-1], widths), row[-1]]) for row in rows]
 
 
 def _write_program(path: Path) -> None:
