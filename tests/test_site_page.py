@@ -58,7 +58,7 @@ def test_search_works_from_disk(site: Path, browser: Any) -> None:
     page = browser.new_page()
     watch = Watch(page, site.as_uri())
     page.goto((site / "index.html").as_uri())
-    page.get_by_role("searchbox").fill("splice")
+    page.locator("input.sidebar-search").fill("splice")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Find sites in DNA").last.wait_for()
     assert not watch.complaints
