@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,9 +17,10 @@ import pytest
 
 pytest.importorskip("myst_nb")
 pytest.importorskip("furo")
-from site_pages import DOCS, Html, read, run_build  # noqa: E402
-from test_house import MAY_IMPORT  # noqa: E402
+from site_pages import DOCS, ROOT, Html, read, run_build
+from test_house import MAY_IMPORT
 
+sys.path.append(str(DOCS / "extensions"))
 CHAPTERS = sorted(DOCS.glob("chapters/[0-9]*.md"))
 LOADED_BY_CSS = re.compile(r"""url\(\s*['"]?([^'")]+)|@import\s+['"]([^'"]+)""")
 FILE_NAME = re.compile(r"\.(png|svg|jpe?g|gif|webp)$")
@@ -95,6 +98,72 @@ def test_every_chapter_is_listed_and_was_executed(site: Path, chapter: Path) -> 
     classes = read(site / page).classes
     assert "cell_output" in classes
     assert not {"traceback", "stderr"} & classes
+
+
+def words(page: Path) -> str:
+    """The text of a page, without its tags."""
+    return unescape(re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8")))
+
+
+def test_every_option_of_every_command_is_in_the_reference(site: Path) -> None:
+    from command_reference import leaves
+    from typer.main import get_command
+
+    from seqdl_cli.main import app
+
+    page, text = read(site / "reference/commands.html"), words(site / "reference/commands.html")
+    for path, command in leaves("seqdl", get_command(app)):
+        assert path.replace(" ", "-") in page.ids
+        shown = [param for param in command.params if not getattr(param, "hidden", False)]
+        assert not [name for param in shown for name in param.opts if name.startswith("-") and name not in text]
+
+
+def test_every_shipped_model_has_its_card(site: Path) -> None:
+    from model_cards import shipped
+
+    from seqdl.modelfile import read_metadata
+
+    page, text = read(site / "models.html"), words(site / "models.html")
+    files = shipped()
+    assert {path.stem for path in files} == {path.stem for path in ROOT.glob("*/**/models/*.safetensors")}
+    for path in files:
+        card = read_metadata(path)
+        assert path.stem in page.ids
+        assert card["training"]["command"] in text
+        assert card["licence"] in text
+        assert (ROOT / "recipes" / f"{'splice-' * (card['kind'] == 'sites')}{path.stem}.toml").is_file()
+
+
+def test_every_module_is_on_the_map(site: Path) -> None:
+    text = words(site / "reference/modules.html")
+    paths = [
+        path.relative_to(ROOT) for name in ("seqdl", "data", "vision", "cli") for path in ROOT.glob(f"{name}/**/*.py")
+    ]
+    names = [str(path) if path.parts[0] == "seqdl" else str(Path(*path.parts[1:])) for path in paths]
+    assert not [name for name in names if name.removesuffix("__init__.py") not in text]
+
+
+@pytest.mark.parametrize(
+    ("docstring", "expected"),
+    [
+        ("What *args and x_ give, `None` too.", ["What \\*args and x\\_ give, ``None``\\  too."]),
+        ("A line\nand the next.", ["A line and the next."]),
+        ("A table:\n\n    a   1\n    b   2", ["A table\\:", "", ".. code-block:: text", "", "        a   1"]),
+        ("from seqdl import dna\ndna.scan()", [".. code-block:: python", "", "    from seqdl import dna"]),
+        ("a: 1 -> b: 2   (B, C)\nc: 3   (B,)", [".. code-block:: text", "", "    a: 1 -> b: 2   (B, C)"]),
+        ("- not a list", ["\\- not a list"]),
+    ],
+)
+def test_a_docstring_is_shown_as_it_stands(docstring: str, expected: list[str]) -> None:
+    from plain_docstrings import as_rest
+
+    assert as_rest(docstring.split("\n"))[: len(expected)] == expected
+
+
+def test_columns_divided_by_tabs_stand_below_each_other() -> None:
+    from real_output import aligned
+
+    assert aligned(["a\tlong\tx", "##", "bcd\te\ty"]) == ["a    long  x", "##", "bcd  e     y"]
 
 
 def broken(folder: Path, chapter: str) -> Path:

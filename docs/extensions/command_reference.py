@@ -19,18 +19,18 @@ class Commands(Directive):
 
         from seqdl_cli.main import app
 
-        sections = [_section(path, command) for path, command in _leaves("seqdl", get_command(app))]
+        sections = [_section(path, command) for path, command in leaves("seqdl", get_command(app))]
         for section in sections:
             self.state.document.note_explicit_target(section)  # so that pages link to it: [...](#seqdl-scan)
         return sections
 
 
-def _leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+def leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
     children = getattr(command, "commands", {})
     if not children:
         yield path, command
     for name, child in children.items():
-        yield from _leaves(f"{path} {name}", child)
+        yield from leaves(f"{path} {name}", child)
 
 
 def _section(path: str, command: Any) -> nodes.section:

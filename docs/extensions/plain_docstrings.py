@@ -13,6 +13,8 @@ from typing import Any
 
 CODE_LINE = re.compile(r"(from \S+ )?import \w|>>> ")
 COLUMNS = re.compile(r"\S {3,}\S")
+NEEDS = re.compile(r", needs: tuple\[bool, \.\.\.\]( = \(\))?")  # which the decorator fills in
+PRIVATE = re.compile(r", _\w+: [^,=]+ = \w+")
 LIST_SIGN = re.compile(r"[^\w\s(\"'`]|\w{1,3}[.)] |\(\w{1,3}\) ")  # what reST would take for the start of a list
 
 
@@ -53,12 +55,12 @@ def _process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list
 
 
 def _signature(app: Any, what: str, name: str, obj: Any, options: Any, arguments: str | None, gives: str | None) -> Any:
-    """An operation takes tensors, though it is written on arrays; a default that is made anew shows as dots."""
+    """An operation takes tensors, though it is written on arrays; what is private or made anew is not shown."""
     if arguments is None:
         return None
     if _operation(name):
-        arguments = re.sub(r",? needs: [^=]*= \(\)", "", arguments.replace("numpy.ndarray", "Tensor"))
-    return arguments.replace("<factory>", "..."), gives
+        arguments = NEEDS.sub("", arguments.replace("numpy.ndarray", "Tensor"))
+    return PRIVATE.sub("", arguments).replace("<factory>", "..."), gives
 
 
 def _operation(name: str) -> Any:
