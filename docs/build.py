@@ -26,7 +26,7 @@ ROOT = DOCS.parent
 sys.path[:0] = [str(DOCS), *(str(ROOT / part) for part in ("", "data", "vision", "cli"))]
 from datasets import gather  # noqa: E402
 
-INCLUDED = ("README.md", "CHANGELOG.md", "bench/RESULTS.md")  # pages show parts of them
+INCLUDED = ("README.md", "bench/RESULTS.md", "bench/growth.png")  # pages show parts of them
 SLOWER = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # some machines choose slower kernels by these
 SETTING = re.compile(r"^(\s*\w+ = )(.+?)(\s*#.*?)\bshort: (\S.*)$", re.MULTILINE)
 

@@ -64,3 +64,16 @@ def model_file(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "foxes"
     train_text([corpus], folder, Settings(epochs=3, validations=2, lr=0.01), TextSettings(hidden=32, batch=8))
     return folder / "best.safetensors"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built short; or the one in the folder that SEQDL_SITE names."""
+    from site_pages import run_build
+
+    if "SEQDL_SITE" in os.environ:
+        return Path(os.environ["SEQDL_SITE"]).resolve()
+    output = tmp_path_factory.mktemp("site") / "site"
+    done = run_build(output)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return output
