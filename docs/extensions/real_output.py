@@ -63,11 +63,11 @@ class Run(SphinxDirective):
             self.env.temp_data["ran_in"] = str(folder)
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(Path(self.config.seqdl_root) / "samples", folder / "samples")
-            _write_program(folder.parent / "bin" / "seqdl")
+            _write_program(folder / ".bin" / "seqdl")
         return folder
 
     def _printed(self, command: str, folder: Path) -> str:
-        programs = (folder.parent / "bin").resolve()
+        programs = (folder / ".bin").resolve()
         environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
         done = subprocess.run(
             ["sh", "-c", command],
@@ -113,4 +113,4 @@ def _write_program(path: Path) -> None:
 def setup(app: Any) -> dict[str, bool]:
     app.add_config_value("seqdl_root", "", "env")
     app.add_directive("run", Run)
-    return {"parallel_read_safe": False}
+    return {"parallel_read_safe": True}
