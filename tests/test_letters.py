@@ -183,6 +183,14 @@ def test_corrupted_pictures_are_moved_by_two_pixels_at_most_and_five_inverted() 
     np.testing.assert_array_equal(spoilt, corrupted(image))
 
 
+def test_pictures_can_be_moved_alone_or_have_pixels_inverted_alone() -> None:
+    image = np.zeros((50, 28, 28), np.uint8)
+    image[:, 10:14, 10:14] = 255
+    assert (corrupted(image, shift=2, flips=0).sum(axis=(1, 2)) == 16).all()
+    assert 1 < np.count_nonzero(corrupted(image, shift=0, flips=3) != image / 255) / 50 <= 3
+    np.testing.assert_array_equal(corrupted(image, shift=0, flips=0), image / np.float32(255))
+
+
 R = range(-2, 3)
 
 

@@ -122,18 +122,20 @@ def figures(judged: Judged) -> Figures:
     )
 
 
-def corrupted(images: Array, generator: np.random.Generator | None = None) -> Array:
-    """(N, H, W) float32 in [0, 1]: uint8 images moved by up to 2 pixels each way, 5 pixels of each inverted.
+def corrupted(
+    images: Array, generator: np.random.Generator | None = None, shift: int = SHIFT, flips: int = FLIPS
+) -> Array:
+    """(N, H, W) float32 in [0, 1]: uint8 images moved by up to `shift` pixels each way, `flips` of each inverted.
 
     As chapter 5 of "Hello Deep Learning" spoils its digits. Without a generator always in the same way, for tests;
     with one anew at each call, to train on.
     """
     generator = generator or np.random.default_rng(1)
-    padded = np.pad(pictures(images)[:, 0], ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)))
-    moves = generator.integers(-SHIFT, SHIFT + 1, (len(images), 2))
-    rows, columns = (np.arange(n) + SHIFT - moves[:, [axis]] for axis, n in enumerate(images.shape[1:]))
+    padded = np.pad(pictures(images)[:, 0], ((0, 0), (shift, shift), (shift, shift)))
+    moves = generator.integers(-shift, shift + 1, (len(images), 2))
+    rows, columns = (np.arange(n) + shift - moves[:, [axis]] for axis, n in enumerate(images.shape[1:]))
     moved = padded[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return flip_pixels(moved, np.full(len(moved), FLIPS), generator)
+    return flip_pixels(moved, np.full(len(moved), flips), generator)
 
 
 def confusion(judged: Judged) -> Array:
