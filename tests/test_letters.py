@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from seqdl import nn
-from seqdl.errors import ModelFileError
+from seqdl.errors import ModelFileError, UsageError
 from seqdl.modelfile import save_model
+from seqdl.tensor import no_grad
 from seqdl_data.images import ImageSet
 from seqdl_vision import evaluation
-from seqdl_vision.evaluation import corrupted, figures, judge_logits
+from seqdl_vision.evaluation import corrupted, figures, judge, judge_logits
 from seqdl_vision.letters import KIND, Letters, build
 from seqdl_vision.network import NETWORKS, pictures
 
@@ -135,6 +136,31 @@ def test_merging_the_cases_adds_their_probabilities() -> None:
     assert judged.correct.all()
 
 
+def test_a_network_of_ones_own_is_judged_by_the_classes_and_goes_on_training() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 3))
+    data = labelled([0, 1, 2, 2], ("a", "b", "c"))
+    with no_grad():
+        expected = network.eval()(pictures(data.images)).data
+    judged = judge(network.train(), data)
+    np.testing.assert_array_equal(judged.guess, expected.argmax(axis=1))
+    assert judged.labels == ("a", "b", "c")
+    assert all(part.training for _, part in network.named_modules())
+
+
+def test_pictures_in_place_of_the_data_are_those_that_are_judged() -> None:
+    data, model = labelled([0, 1], ("A", "a")), letters()
+    spoilt = corrupted(data.images)
+    judged = judge(model, data, images=spoilt)
+    assert judged.images is spoilt
+    assert (judged.probabilities != judge(model, data).probabilities).any()
+
+
+def test_a_network_with_another_number_of_logits_is_wrong_use() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    with pytest.raises(UsageError, match=r"gives \(10,\) logits, the data have 2 classes"):
+        judge(network, labelled([0], ("a", "b")))
+
+
 def test_figures_of_a_small_case_by_hand() -> None:
     chances = np.array([[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.4, 0.25, 0.35]])
     judged = judge_logits(np.log(chances), ("a", "b", "Cc"), 1.0, labelled([0, 0, 2], ("a", "b", "c")))
@@ -155,6 +181,14 @@ def test_corrupted_pictures_are_moved_by_two_pixels_at_most_and_five_inverted() 
     assert max(differing) <= 5
     assert np.mean(differing) > 4.8
     np.testing.assert_array_equal(spoilt, corrupted(image))
+
+
+def test_pictures_can_be_moved_alone_or_have_pixels_inverted_alone() -> None:
+    image = np.zeros((50, 28, 28), np.uint8)
+    image[:, 10:14, 10:14] = 255
+    assert (corrupted(image, shift=2, flips=0).sum(axis=(1, 2)) == 16).all()
+    assert 1 < np.count_nonzero(corrupted(image, shift=0, flips=3) != image / 255) / 50 <= 3
+    np.testing.assert_array_equal(corrupted(image, shift=0, flips=0), image / np.float32(255))
 
 
 R = range(-2, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from seqdl_data.images import ImageSet, Part, write_images
 from seqdl_vision.charts import CELL, Curve, Histogram, confusion_chart, histogram_chart, reliability_chart
 from seqdl_vision.evaluation import figures, judge_logits
 from seqdl_vision.letters import Letters, build
-from seqdl_vision.report import Examined, Table, examine, report, worst_mistakes, write_report
+from seqdl_vision.mistakes import mistakes_sheet, worst_mistakes
+from seqdl_vision.report import Examined, Table, examine, report, write_report
 from seqdl_vision.report import Part as JudgedPart
 from seqdl_vision.tiles import Line, Tile, enlarged, grey, sheet, signed
 from seqdl_vision.training import LetterSettings, train_letters
@@ -59,11 +61,17 @@ def test_most_frequent_confusions_come_first_and_what_was_right_never() -> None:
 
 
 def test_mistakes_are_those_the_model_was_surest_of() -> None:
-    both = [examined(CHANCES, [0, 0, 2, 0]), examined(CHANCES[:1], [1])]
+    both = [examined(CHANCES, [0, 0, 2, 0]).judged, examined(CHANCES[:1], [1]).judged]
     found = worst_mistakes(both, most=2)
     assert [(m.truth, m.guess, round(m.confidence, 4)) for m in found] == [("b", "a", 0.9), ("a", "b", 0.7)]
-    np.testing.assert_array_equal(found[0].picture, both[1].part.data.images[0])
+    np.testing.assert_array_equal(found[0].picture, both[1].images[0])
     assert [round(m.confidence, 4) for m in worst_mistakes(both[:1], most=1)] == [0.7]
+
+
+def test_mistakes_in_pictures_of_shares_are_drawn_as_those_of_bytes() -> None:
+    judged = examined(CHANCES, [0, 0, 2, 0]).judged
+    shares = replace(judged, images=judged.images.astype(np.float32) / 255)
+    np.testing.assert_array_equal(mistakes_sheet(shares), mistakes_sheet(judged))
 
 
 def test_the_text_tells_figures_intervals_and_confusions() -> None:

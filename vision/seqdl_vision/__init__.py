@@ -4,9 +4,11 @@ from seqdl_vision.augment import Augmentation
 from seqdl_vision.certainty import changes, summary
 from seqdl_vision.charts import confusion_chart, reliability_chart
 from seqdl_vision.drawing import annotate, steps_into
-from seqdl_vision.evaluation import confusion, corrupted, figures, judge
+from seqdl_vision.evaluation import Figures, Judged, confusion, corrupted, figures, judge
 from seqdl_vision.formats import TEXT_FORMATS, document, headed_text, heading, text
+from seqdl_vision.inspection import Seen, first_kernels, look, maps_sheet
 from seqdl_vision.letters import Letters
+from seqdl_vision.mistakes import mistakes_sheet
 from seqdl_vision.network import NETWORKS, pictures
 from seqdl_vision.page.read import ReadOptions, read_page
 from seqdl_vision.page.result import Box, Character, Line, Page, Reading, Word
@@ -21,7 +23,9 @@ __all__ = [
     "Augmentation",
     "Box",
     "Character",
+    "Figures",
     "Found",
+    "Judged",
     "LetterSettings",
     "Letters",
     "LettersOutcome",
@@ -30,6 +34,7 @@ __all__ = [
     "ReadOptions",
     "Reading",
     "Score",
+    "Seen",
     "Word",
     "annotate",
     "changes",
@@ -39,10 +44,14 @@ __all__ = [
     "document",
     "figures",
     "find_pictures",
+    "first_kernels",
     "grey",
     "headed_text",
     "heading",
     "judge",
+    "look",
+    "maps_sheet",
+    "mistakes_sheet",
     "pictures",
     "read_page",
     "read_pictures",

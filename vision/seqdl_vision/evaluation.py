@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from seqdl.errors import UsageError
 from seqdl.metrics import Bin, calibration_error, confusion_table, reliability, softmax, wilson
+from seqdl.nn import Module
+from seqdl.tensor import no_grad
 from seqdl_data.images import ImageSet
 from seqdl_vision.augment import flip_pixels
 from seqdl_vision.letters import Letters
@@ -21,8 +24,8 @@ SHIFT, FLIPS = 2, 5  # the series' corruption: moved by up to two pixels, five p
 class Judged:
     """What a model says of labelled pictures, the labels that no class fits left out.
 
-    probabilities (N, K) of `labels`; right (N, K) bool: which labels are true of each picture; truth (N,) index into
-    `classes`.
+    images (N, 28, 28) that were judged; probabilities (N, K) of `labels`; right (N, K) bool: which labels are true of
+    each picture; truth (N,) index into `classes`.
     """
 
     labels: tuple[str, ...]
@@ -30,6 +33,7 @@ class Judged:
     probabilities: Array
     right: Array
     truth: Array
+    images: Array
 
     @property
     def guess(self) -> Array:
@@ -56,14 +60,31 @@ class Figures:
     reliability: list[Bin]
 
 
-def judge(letters: Letters, data: ImageSet, merge_case: bool = False, images: Array | None = None) -> Judged:
+def judge(model: Letters | Module, data: ImageSet, merge_case: bool = False, images: Array | None = None) -> Judged:
     """What the model says of the pictures of `data`, or of `images` in their place.
 
+    model: may be a network of one's own too, with a logit for each class of the data, (B, 1, 28, 28) -> (B, classes);
+    it is judged in evaluation, and is in training afterwards if it was before. UsageError for another number of logits.
     merge_case: both cases of a letter count as one. Labels that fit no class of the data, such as "no character" or
     digits where there are letters alone, are not choices: their probability goes to the others.
     """
     images = data.images if images is None else images
-    return judge_logits(letters.logits(images), letters.labels, letters.temperature, data, merge_case)
+    letters, logits = (model, model.logits(images)) if isinstance(model, Letters) else _own_network(model, data, images)
+    return judge_logits(logits, letters.labels, letters.temperature, replace(data, images=images), merge_case)
+
+
+def _own_network(network: Module, data: ImageSet, images: Array) -> tuple[Letters, Array]:
+    """The network with the classes as its labels, and its logits."""
+    letters, training = Letters(network, {}, data.classes), network.training
+    network.eval()
+    try:
+        with no_grad():
+            given = network(pictures(images[:1])).shape[1:]
+        if given != (len(data.classes),):
+            raise UsageError(f"the network gives {given} logits, the data have {len(data.classes)} classes")
+        return letters, letters.logits(images)
+    finally:
+        network.train(training)
 
 
 def judge_logits(
@@ -79,7 +100,7 @@ def judge_logits(
         np.add.at(merged.T, own, probabilities.T)
         classes, of = without_case(classes)
         probabilities, truth = merged, of[truth]
-    return Judged(names, classes, probabilities, fits(classes, names)[truth], truth)
+    return Judged(names, classes, probabilities, fits(classes, names)[truth], truth, data.images)
 
 
 def figures(judged: Judged) -> Figures:
@@ -101,18 +122,20 @@ def figures(judged: Judged) -> Figures:
     )
 
 
-def corrupted(images: Array, generator: np.random.Generator | None = None) -> Array:
-    """(N, H, W) float32 in [0, 1]: uint8 images moved by up to 2 pixels each way, 5 pixels of each inverted.
+def corrupted(
+    images: Array, generator: np.random.Generator | None = None, shift: int = SHIFT, flips: int = FLIPS
+) -> Array:
+    """(N, H, W) float32 in [0, 1]: uint8 images moved by up to `shift` pixels each way, `flips` of each inverted.
 
     As chapter 5 of "Hello Deep Learning" spoils its digits. Without a generator always in the same way, for tests;
     with one anew at each call, to train on.
     """
     generator = generator or np.random.default_rng(1)
-    padded = np.pad(pictures(images)[:, 0], ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)))
-    moves = generator.integers(-SHIFT, SHIFT + 1, (len(images), 2))
-    rows, columns = (np.arange(n) + SHIFT - moves[:, [axis]] for axis, n in enumerate(images.shape[1:]))
+    padded = np.pad(pictures(images)[:, 0], ((0, 0), (shift, shift), (shift, shift)))
+    moves = generator.integers(-shift, shift + 1, (len(images), 2))
+    rows, columns = (np.arange(n) + shift - moves[:, [axis]] for axis, n in enumerate(images.shape[1:]))
     moved = padded[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return flip_pixels(moved, np.full(len(moved), FLIPS), generator)
+    return flip_pixels(moved, np.full(len(moved), flips), generator)
 
 
 def confusion(judged: Judged) -> Array:

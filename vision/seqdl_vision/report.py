@@ -18,11 +18,11 @@ from seqdl_data.images import ImageSet, read_images
 from seqdl_vision.charts import Curve, confusion_chart, reliability_chart
 from seqdl_vision.evaluation import FLIPS, SHIFT, Figures, Judged, confusion, corrupted, figures, judge_logits
 from seqdl_vision.letters import Letters
+from seqdl_vision.mistakes import mistakes_sheet
 from seqdl_vision.symbols import NO_CHARACTER, alphabetical, fits, only
-from seqdl_vision.tiles import BAD, Line, Tile, save_png, sheet
+from seqdl_vision.tiles import save_png
 
 Array = np.ndarray
-MISTAKES, ACROSS, SCALE = 60, 10, 3  # on the sheet, in a row of it, pixels to a pixel
 MOST_CONFUSIONS = 20
 
 
@@ -102,7 +102,7 @@ def write_report(examined: Sequence[Examined], folder: str | os.PathLike[str]) -
     table = Table.of([each.judged for each in examined])
     text = report(examined) + "\n" + table.text()
     save_png(folder / "confusion.png", confusion_chart(table.counts, table.classes, table.labels, table.right))
-    save_png(folder / "mistakes.png", mistakes_sheet(examined))
+    save_png(folder / "mistakes.png", mistakes_sheet(*(each.judged for each in examined)))
     curves = [Curve(each.part.name, each.figures.reliability, each.figures.calibration_error) for each in examined]
     save_png(folder / "reliability.png", reliability_chart(curves))
     write_bytes(folder / "report.txt", text.encode())
@@ -196,35 +196,3 @@ def document(examined: Sequence[Examined]) -> dict[str, Any]:
     ]
     worst = Table.of([each.judged for each in examined]).worst()
     return {"parts": parts, "confusions": [each._asdict() for each in worst]}
-
-
-class Mistake(NamedTuple):
-    picture: Array
-    truth: str
-    guess: str
-    confidence: float
-
-
-def worst_mistakes(examined: Sequence[Examined], most: int = MISTAKES) -> list[Mistake]:
-    """The wrong answers that the model was surest of, the surest first."""
-    found = []
-    for each in examined:
-        judged = each.judged
-        confidence = judged.probabilities.max(axis=1)
-        wrong = np.flatnonzero(~judged.correct)
-        for n in wrong[np.argsort(-confidence[wrong], kind="stable")[:most]].tolist():
-            names = judged.classes[judged.truth[n]], judged.labels[judged.guess[n]]
-            found.append(Mistake(each.part.data.images[n], *names, float(confidence[n])))
-    return sorted(found, key=lambda each: -each.confidence)[:most]
-
-
-def mistakes_sheet(examined: Sequence[Examined]) -> Any:
-    """A picture of the worst mistakes: what each is, and below what it was taken for and how surely."""
-    mistakes = worst_mistakes(examined)
-    tiles = [
-        Tile(m.picture, [Line(f"is {m.truth}"), Line(f"said {m.guess}  {m.confidence:.1%}", BAD)]) for m in mistakes
-    ]
-    total = sum(int((~each.judged.correct).sum()) for each in examined)
-    count = sum(each.figures.count for each in examined)
-    title = f"The {len(tiles)} surest of {total:,} mistakes in {count:,} pictures" if tiles else "No mistakes"
-    return sheet(tiles, ACROSS, SCALE, title)
