@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from seqdl.dna import Explanation
 from seqdl.dna.logo import COLOURS, GLYPHS, logo_heights, logo_svg, write_logo
 from seqdl.dna.motif import Motif
 from seqdl.errors import OutputError, SeqdlError, UsageError
@@ -135,3 +136,14 @@ def test_other_endings_and_places_that_cannot_be_written(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):
         write_logo(tmp_path / "file" / "logo.svg", logo_heights(MOTIF))
+
+
+def test_an_explanation_draws_itself_around_its_junction(tmp_path: Path) -> None:
+    effect = np.zeros((4, 4))
+    effect[1, :] = [-3, -3, 0, -3]  # the G
+    explanation = Explanation("donor", "+", 0.9, "AGTN", 1, effect)
+    picture = explanation._repr_svg_()
+    assert [letter[0] for letter in letters(picture)] == ["G"]
+    assert "donor (+), probability 0.900" in picture
+    explanation.save(tmp_path / "why.svg", "why")
+    assert (tmp_path / "why.svg").read_text() == explanation.svg("why")

@@ -318,6 +318,12 @@ def test_validations_are_spread_evenly(text: Path, tmp_path: Path) -> None:
     assert steps == [math.ceil(92 * k / 5) for k in range(1, 6)]
 
 
+def test_validations_double_their_distance(text: Path, tmp_path: Path) -> None:
+    train_text([text], tmp_path / "run", replace(QUICK, epochs=2, validations=4, spacing="doubling"), SMALL)
+    steps = [row.step for row in load_run(tmp_path / "runs.sqlite", "run").validation]
+    assert steps == [math.ceil(92 / part) for part in (8, 4, 2, 1)]
+
+
 class WorseningTask(TextTask):
     """The second validation is the best, and from then on it gets worse."""
 

@@ -51,18 +51,8 @@ def explain_site(
         names = " or ".join(kind.name for kind in site_model.kinds)
         raise UsageError(f"{place}: no {names} can be here; a donor is the base before GT or GC, an acceptor after AG")
     if picture is not None:  # before the text, whose reader may close the pipe
-        from seqdl.dna.logo import write_logo
-
         best = max(found, key=lambda each: each.probability)
-        title = f"{best.name} at {place} ({best.strand}), probability {best.probability:.3f}"
-        write_logo(
-            picture,
-            best.heights(),
-            title=title,
-            y_label="fall of log-odds",
-            x_label="bases from the junction",
-            first=-best.site,
-        )
+        best.save(picture, f"{best.name} at {place} ({best.strand}), probability {best.probability:.3f}")
         say(f"wrote {picture}", quiet)
     if as_json:
         print(

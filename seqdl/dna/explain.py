@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from seqdl.dna.logo import logo_svg, write_logo
 from seqdl.dna.sitemodel import SiteModel, block_codes
 from seqdl.errors import UsageError
 from seqdl_data.fasta import read_fasta
@@ -49,6 +51,25 @@ class Explanation:
             if letter in "ACGT":
                 heights[row, "ACGT".index(letter)] = value
         return heights
+
+    def svg(self, title: str = "") -> str:
+        """A logo: each base as high as its importance, hanging where change would help; shows itself in a notebook."""
+        return logo_svg(self.heights(), **self._labels(title))
+
+    def save(self, path: str | os.PathLike[str], title: str = "") -> None:
+        """Write the logo; errors as write_logo."""
+        write_logo(path, self.heights(), **self._labels(title))
+
+    def _labels(self, title: str) -> dict[str, Any]:
+        return {
+            "title": title or f"{self.name} ({self.strand}), probability {self.probability:.3f}",
+            "y_label": "fall of log-odds",
+            "x_label": "bases from the junction",
+            "first": -self.site,
+        }
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
 
 
 def explain(

@@ -1,6 +1,7 @@
 """Character models: train, write, score."""
 
 from seqdl.text.batch import TextBatch, Written
+from seqdl.text.colour import coloured_html
 from seqdl.text.decoding import Piece
 from seqdl.text.model import CharModel, Trace, new_seed
 from seqdl.text.sampling import SamplingOptions
@@ -22,6 +23,7 @@ __all__ = [
     "TextSettings",
     "Trace",
     "Written",
+    "coloured_html",
     "new_seed",
     "resume_text",
     "train_text",

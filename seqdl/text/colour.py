@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterator
 
@@ -27,6 +28,16 @@ def coloured_spans(vocabulary: Vocabulary, symbols: np.ndarray, nats: np.ndarray
         pending, bits = b"", 0.0
     if pending:
         yield pending.decode("utf-8", "replace"), None
+
+
+def coloured_html(vocabulary: Vocabulary, symbols: np.ndarray, nats: np.ndarray) -> str:
+    """A text as a block of HTML, each character on its colour; symbols and nats as a Score has them."""
+    parts = [
+        html.escape(text) if colour is None else f'<span style="background:{colour}">{html.escape(text)}</span>'
+        for text, colour in coloured_spans(vocabulary, symbols, nats)
+    ]
+    style = "white-space:pre-wrap;padding:0.6em;background:#fff;color:#111"  # dark on light, whatever the page is
+    return f'<pre style="{style}">{"".join(parts)}</pre>'
 
 
 def _is_cut(data: bytes) -> bool:

@@ -147,7 +147,7 @@ class Trainer:
                 if time.perf_counter() - saved > SAVE_EVERY:
                     self._save_last()
                     saved = time.perf_counter()
-                if self._share() * self.settings.validations >= self.progress.validated + 1:
+                if self.settings.due(self._share()) > self.progress.validated:
                     self._validate()
                     self.progress.seconds = before + time.perf_counter() - since
                     good = self._snapshot()
@@ -207,7 +207,7 @@ class Trainer:
         started = time.perf_counter()
         loss = self.task.validate()
         self.reserve = 1.1 * (time.perf_counter() - started)
-        p.validated = max(p.validated + 1, int(self._share() * self.settings.validations))
+        p.validated = max(p.validated + 1, self.settings.due(self._share()))
         is_best = loss < p.best
         p.bad = 0 if is_best else p.bad + 1
         if is_best:

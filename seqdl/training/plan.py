@@ -12,12 +12,17 @@ from seqdl.errors import UsageError
 from seqdl.tensor import Tensor
 
 OPTIMISERS: dict[str, type[optim.Optimizer]] = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
+SPACINGS = ("even", "doubling")
 SCHEDULES = ("constant", "step", "cosine", "plateau")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. Either `minutes` or `epochs` bounds it. `validations` are spread evenly over the budget."""
+    """How to train. Either `minutes` or `epochs` bounds it.
+
+    spacing of the `validations`: "even" over the budget, or "doubling", each after twice as much of it as the one
+    before, so that the early ones show how it begins; the last is at the end either way.
+    """
 
     epochs: float | None = 10.0
     minutes: float | None = None
@@ -31,6 +36,7 @@ class Settings:
     momentum: float = 0.9
     clip: float = 1.0
     validations: int = 10
+    spacing: str = "even"
     patience: int = 0  # validations without improvement before stopping; 0: never
     log_arrays: bool = False
 
@@ -43,6 +49,7 @@ class Settings:
             (not 0 < self.lr < math.inf, "--lr must be finite and above 0"),
             (not 0 <= self.warmup < 1, "--warmup must be in [0, 1)"),
             (self.validations < 1, "--validations must be at least 1"),
+            (self.spacing not in SPACINGS, f"spacing must be one of {', '.join(SPACINGS)}"),
             (not 0 <= self.final_lr <= 1, "final-lr must be in [0, 1]"),
             (not 0 <= self.beta2 < 1, "beta2 must be in [0, 1)"),
             (not 0 <= self.momentum < 1, "momentum must be in [0, 1)"),
@@ -53,6 +60,12 @@ class Settings:
         for fault, message in faults:
             if fault:
                 raise UsageError(message)
+
+    def due(self, share: float) -> int:
+        """How many of the validations are due when this share of the budget is used."""
+        if self.spacing == "even":
+            return int(share * self.validations)
+        return max(0, self.validations + math.floor(math.log2(share))) if share > 0 else 0
 
 
 def optimiser_for(s: Settings, parameters: Iterable[Tensor]) -> optim.Optimizer:
