@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import datasets
-import figures
 import jupytext
 import numpy as np
 import pytest
 
 import build
+import datasets
+import figures
 from seqdl_data.fasta import read_fasta
 from seqdl_data.images import read_images
 from seqdl_data.regions import read_bed
