@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from seqdl_data.errors import InputError, UsageError
 from seqdl_data.faidx import FaiRecord, NotIndexable, index_fasta, read_fai, record_lengths, write_fai
 from seqdl_data.fasta import Piece, read_fasta
-from seqdl_data.regions import END, Region, merged, parse_region, read_bed
+from seqdl_data.regions import END, Intron, Region, merged, parse_region, read_bed, read_introns
 
 LETTERS = "ACGTURYSWKMBDHVNacgturyswkmbdhvn"
 
@@ -426,6 +426,31 @@ def test_bed_is_read_plain_and_packed(tmp_path: Path) -> None:
 def test_wrong_bed_is_told_with_its_line(tmp_path: Path, text: bytes, says: str) -> None:
     with pytest.raises(InputError, match=rf"x\.bed{says}"):
         read_bed(put(tmp_path / "x.bed", text))
+
+
+def test_introns_are_read_with_their_strand(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.bed", b"# x\na\t10\t20\tGT-AG\t1\t+\na 30 45 . 0 - more\na\t5\t5\t.\t0\t+\n")
+    assert read_introns(path) == [Intron("a", 10, 20, "+"), Intron("a", 30, 45, "-")]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"a\t1\t9\n", ":1: expected the intron's strand, \\+ or -, in column 6, found ''"),
+        (b"a\t1\t9\t.\t0\t+\na\t1\t9\t.\t0\t.\n", ":2: .* found '.'"),
+        (b"a\tx\t9\t.\t0\t+\n", ":1: expected NAME START END"),
+        (b"# nothing\n", ": no intervals"),
+    ],
+)
+def test_wrong_introns_are_told_with_their_line(tmp_path: Path, text: bytes, says: str) -> None:
+    with pytest.raises(InputError, match=rf"x\.bed{says}"):
+        read_introns(put(tmp_path / "x.bed", text))
+
+
+def test_sites_of_an_intron_are_the_bases_beside_it_in_the_strands_order() -> None:
+    # exon 0-4, intron 5-9, exon from 10 on
+    assert Intron("a", 5, 10, "+").sites == (("a", 4, "+", "donor"), ("a", 10, "+", "acceptor"))
+    assert Intron("a", 5, 10, "-").sites == (("a", 10, "-", "donor"), ("a", 4, "-", "acceptor"))
 
 
 def test_overlapping_regions_are_merged_and_touching_ones_are_not() -> None:

@@ -1,4 +1,4 @@
-"""Regions of a genome: `chr:a-b` of the command line, and BED files."""
+"""Regions of a genome: `chr:a-b` of the command line, and BED files, also of introns."""
 
 from __future__ import annotations
 
@@ -26,6 +26,31 @@ class Region(NamedTuple):
     def __str__(self) -> str:
         span = "" if self.end == END else str(self.end)
         return self.record if self[1:] == (0, END) else f"{self.record}:{self.start + 1}-{span}"
+
+
+class Intron(NamedTuple):
+    """Bases [start, end) of a record, 0-based, that are cut out of a message read on `strand`, "+" or "-"."""
+
+    record: str
+    start: int
+    end: int
+    strand: str
+
+    @property
+    def donor(self) -> int:
+        """The last base of the exon before it, as a hit of `dna.scan` has it in `start`."""
+        return self.start - 1 if self.strand == "+" else self.end
+
+    @property
+    def acceptor(self) -> int:
+        """The first base of the exon after it, as a hit of `dna.scan` has it in `start`."""
+        return self.end if self.strand == "+" else self.start - 1
+
+    @property
+    def sites(self) -> tuple[tuple[str, int, str, str], ...]:
+        """Donor and acceptor, each as a hit's (sequence_name, start, strand, name)."""
+        ends = (("donor", self.donor), ("acceptor", self.acceptor))
+        return tuple((self.record, at, self.strand, name) for name, at in ends)
 
 
 def parse_region(text: str) -> Region:
@@ -60,13 +85,36 @@ def read_bed(path: str | os.PathLike[str], *, stdin: BinaryIO | None = None) -> 
     Blank lines, comments, `track` and `browser` lines are skipped, and so are intervals of length 0, which hold no
     base. InputError with the line for anything else, and for a file without intervals.
     """
+    found = [_interval(words, where) for where, words in _rows(path, stdin)]
+    return [region for region in found if region.start < region.end]
+
+
+def read_introns(path: str | os.PathLike[str], *, stdin: BinaryIO | None = None) -> list[Intron]:
+    """The introns of a BED file with a strand in its sixth column, in its order; otherwise as `read_bed`.
+
+    InputError also for a strand that is neither + nor -.
+    """
+    found = []
+    for where, words in _rows(path, stdin):
+        strand = words[5].decode(errors="backslashreplace") if len(words) > 5 else ""
+        if strand not in ("+", "-"):
+            raise InputError(f"{where}: expected the intron's strand, + or -, in column 6, found {strand!r}")
+        found.append(Intron(*_interval(words, where), strand))
+    return [intron for intron in found if intron.start < intron.end]
+
+
+def _rows(path: str | os.PathLike[str], stdin: BinaryIO | None) -> Iterator[tuple[str, list[bytes]]]:
+    """file:line and the columns, of the lines that hold an interval; InputError where there is none."""
     must_exist(path)
-    name = source_name(path)
-    lines = enumerate(_lines(text_blocks(path, stdin), name), 1)
-    regions = [region for number, line in lines if (region := _interval(line, f"{name}:{number}"))]
-    if not regions:
+    name, empty = source_name(path), True
+    for number, line in enumerate(_lines(text_blocks(path, stdin), name), 1):
+        words = [word.strip() for word in (line.split(b"\t") if b"\t" in line else line.split())]
+        if not any(words) or words[0].startswith(b"#") or words[0].split()[:1] in ([b"track"], [b"browser"]):
+            continue
+        empty = False
+        yield f"{name}:{number}", words
+    if empty:
         raise InputError(f"{name}: no intervals; BED lines with NAME START END are needed")
-    return [region for region in regions if region.start < region.end]
 
 
 def _lines(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
@@ -79,15 +127,11 @@ def _lines(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
     yield rest
 
 
-def _interval(line: bytes, where: str) -> Region | None:
-    words = line.split(b"\t") if b"\t" in line else line.split()
-    words = [word.strip() for word in words]
-    if not any(words) or words[0].startswith(b"#") or words[0].split()[:1] in ([b"track"], [b"browser"]):
-        return None
+def _interval(words: list[bytes], where: str) -> Region:
     try:
         name, start, end = words[0].decode(errors="backslashreplace"), int(words[1]), int(words[2])
     except (IndexError, ValueError):
-        found = line[:40].decode("ascii", "replace").strip()
+        found = b"\t".join(words)[:40].decode("ascii", "replace")
         raise InputError(f"{where}: expected NAME START END, found {found!r}") from None
     if not 0 <= start <= end or not name:
         raise InputError(f"{where}: interval {name} {start} {end}: starts count from 0, no end is below its start")

@@ -4,10 +4,11 @@ from seqdl.dna.explain import Explanation, explain, explain_place
 from seqdl.dna.motif import Motif, read_motifs
 from seqdl.dna.scan import scan
 from seqdl.dna.sitemodel import SiteKind, SiteModel
-from seqdl_data.regions import Region, parse_region, read_bed
+from seqdl_data.regions import Intron, Region, parse_region, read_bed, read_introns
 
 __all__ = [
     "Explanation",
+    "Intron",
     "Motif",
     "Region",
     "SiteKind",
@@ -16,6 +17,7 @@ __all__ = [
     "explain_place",
     "parse_region",
     "read_bed",
+    "read_introns",
     "read_motifs",
     "scan",
 ]
