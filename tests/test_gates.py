@@ -59,6 +59,29 @@ def test_one_step_of_a_gru_by_hand() -> None:
     assert {name: values.item() for name, values in found.items()} == pytest.approx(expected, rel=1e-6)
 
 
+def test_one_step_of_an_lstm_by_hand() -> None:
+    layer = nn.LSTM(1, 1, bias=False)
+    layer.load_state_dict(
+        {
+            "weight_ih_l0": np.array([[1.0], [2.0], [3.0], [4.0]], np.float32),
+            "weight_hh_l0": np.array([[5.0], [6.0], [7.0], [8.0]], np.float32),
+        }
+    )
+    state = tuple(Tensor(np.full((1, 1, 1), value, np.float32)) for value in (0.2, 0.3))  # h, c
+    found = gates(layer, np.full((1, 1, 1), 0.1, np.float32), state)["l0"]
+    i, f, o = (1 / (1 + math.exp(-both)) for both in (0.1 + 1.0, 0.2 + 1.2, 0.4 + 1.6))
+    g = math.tanh(0.3 + 1.4)
+    c = f * 0.3 + i * g
+    expected = {"i": i, "f": f, "g": g, "o": o, "c": c, "h": o * math.tanh(c)}
+    assert {name: values.item() for name, values in found.items()} == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+def test_gates_are_float32(cell: Any) -> None:
+    found = gates(cell(5, 4, generator=GENERATOR), GENERATOR.integers(0, 5, (3, 2)))["l0"]
+    assert {values.dtype for values in found.values()} == {np.dtype(np.float32)}
+
+
 def test_inputs_of_another_width_are_refused() -> None:
     with pytest.raises(ValueError, match=r"expected \(T, B, 5\), or integers \(T, B\), got \(6, 2, 3\)"):
         gates(nn.GRU(5, 4), np.zeros((6, 2, 3), np.float32))
