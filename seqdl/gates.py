@@ -16,6 +16,8 @@ The formulas are PyTorch's (torch.nn.GRU, torch.nn.LSTM); sigma is 1 / (1 + exp(
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,25 @@ from seqdl.nn.recurrent import GRU, LSTM
 Array = np.ndarray
 Steps = dict[str, Array]
 GRU_NAMES, LSTM_NAMES = ("r", "z", "n", "h"), ("i", "f", "g", "o", "c", "h")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a network did at each step of a text, or of a stretch of DNA.
+
+    characters: the symbols that were read, T of them; bytes that are no character by themselves as "\\xc3".
+    layers: by layer and direction, "l0" first, what `gates` names, each (T, H): after that symbol was read.
+    """
+
+    characters: tuple[str, ...]
+    layers: dict[str, Steps]
+
+
+def trace(layer: GRU | LSTM, symbols: Array, characters: Iterable[str]) -> Trace:
+    """The gates of a recurrent layer over one sequence of symbols (T,) integer, with the character of each."""
+    found = gates(layer, symbols[:, None])
+    own = {name: {gate: values[:, 0] for gate, values in steps.items()} for name, steps in found.items()}
+    return Trace(tuple(characters), own)
 
 
 def gates(layer: GRU | LSTM, x: Any, state: Any = None) -> dict[str, Steps]:

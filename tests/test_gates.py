@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from seqdl import Tensor, nn
+from seqdl import Tensor, dna, nn
+from seqdl.errors import InputError, UsageError
 from seqdl.gates import gates
 from seqdl.text import CharModel
+from seqdl_data.nucleotides import decode, encode, reverse_complement
 
 GENERATOR = np.random.default_rng(1)
 
@@ -98,3 +101,41 @@ def test_a_text_model_traces_each_character() -> None:
 def test_a_character_of_several_bytes_takes_several_steps(model_file: Any) -> None:
     trace = CharModel.load(model_file).trace("ä!")
     assert trace.characters == ("\\xc3", "\\xa4", "!")
+
+
+@pytest.fixture
+def genome(tmp_path: Path) -> Path:
+    path = tmp_path / "g.fa"
+    path.write_bytes(b">other\nACGT\n>one\n" + decode(GENERATOR.integers(0, 4, 900).astype(np.uint8)) + b"\n")
+    return path
+
+
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_a_region_is_traced_as_the_network_reads_it_with_its_context(genome: Path, strand: str) -> None:
+    model = dna.SiteModel.load()
+    bases = genome.read_text().split()[-1]
+    around = encode(bases[300 - model.context : 340 + model.context].encode())
+    codes = around if strand == "+" else reverse_complement(around)
+    hidden = model.network(codes[None]).data[model.context : model.context + 40, 0]
+    trace = dna.trace_region(model, genome, dna.Region("one", 300, 340), strand)
+    assert "".join(trace.characters) == decode(codes[model.context : model.context + 40]).decode()
+    last = [trace.layers[name]["h"] for name in ("l1", "l1_reverse")]
+    np.testing.assert_allclose(np.concatenate(last, axis=1), hidden, atol=1e-5)
+
+
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_at_the_ends_of_a_record_there_is_less_context(genome: Path, strand: str) -> None:
+    model = dna.SiteModel.load()
+    whole = dna.trace_region(model, genome, dna.Region("one"), strand).layers["l0"]["h"]
+    ends = [dna.trace_region(model, genome, dna.Region("one", *span), strand) for span in ((0, 500), (500, 900))]
+    start = ends[0 if strand == "+" else 1]
+    assert len(whole) == 900
+    np.testing.assert_allclose(start.layers["l0"]["h"], whole[: len(start.characters)], atol=1e-5)
+
+
+def test_another_strand_and_region_are_refused(genome: Path) -> None:
+    model = dna.SiteModel.load()
+    with pytest.raises(UsageError, match=r"strand '\.': \+ or - is needed"):
+        dna.trace_region(model, genome, dna.Region("one"), ".")
+    with pytest.raises(InputError, match="two"):
+        dna.trace_region(model, genome, dna.Region("two"))

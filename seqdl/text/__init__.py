@@ -1,9 +1,10 @@
 """Character models: train, write, score."""
 
+from seqdl.gates import Trace
 from seqdl.text.batch import TextBatch, Written
 from seqdl.text.colour import coloured_html
 from seqdl.text.decoding import Piece
-from seqdl.text.model import CharModel, Trace, new_seed
+from seqdl.text.model import CharModel, new_seed
 from seqdl.text.sampling import SamplingOptions
 from seqdl.text.scoring import Score
 from seqdl.text.training import Outcome, TextSettings, resume_text, train_text

@@ -15,7 +15,7 @@ import numpy as np
 
 from seqdl import modelfile, parallel
 from seqdl.errors import InputError, ModelFileError, UsageError
-from seqdl.gates import gates
+from seqdl.gates import Trace, trace
 from seqdl.kernels import generation as kernels
 from seqdl.nn.module import StateError
 from seqdl.text.decoding import Piece, TextDecoder, of_stream
@@ -39,18 +39,6 @@ class _Plan(NamedTuple):
     options: SamplingOptions
     chunk: int  # symbols at a time
     alternatives: int
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What the network did at each step of a text.
-
-    characters: the symbols that were read, T of them; bytes that are no character by themselves as "\\xc3".
-    layers: by layer, "l0" first, the gates and states that seqdl.gates names, each (T, H): after that symbol.
-    """
-
-    characters: tuple[str, ...]
-    layers: dict[str, dict[str, Array]]
 
 
 @dataclass(eq=False)
@@ -195,10 +183,8 @@ class CharModel:
     def trace(self, text: str | bytes) -> Trace:
         """The gates and states of every layer while the network reads a text from its beginning."""
         symbols = self.read_symbols(text)
-        layers = gates(self.network.rnn, symbols[:, None])
-        characters = [self.vocabulary.decode([s]).decode(errors="backslashreplace") for s in symbols.tolist()]
-        own = {layer: {name: values[:, 0] for name, values in steps.items()} for layer, steps in layers.items()}
-        return Trace(tuple(characters), own)
+        characters = (self.vocabulary.decode([s]).decode(errors="backslashreplace") for s in symbols.tolist())
+        return trace(self.network.rnn, symbols, characters)
 
     def score(self, text: str | bytes, lanes: int | None = None) -> Score:
         """How surprised the model is by a text of at least two symbols (InputError); lanes as for surprisal."""
