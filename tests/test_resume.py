@@ -20,8 +20,9 @@ from seqdl.text.corpus import read_corpus
 from seqdl.text.training import TextTask
 from seqdl.training import checkpoint
 from seqdl.training.loop import GIVE_UP_AFTER, DivergedError, Report, Settings, Trainer
+from seqdl.training.run import Run
 from seqdl.training.runlog import RunLog
-from seqdl.training.runs import Run, load_run
+from seqdl.training.runs import load_run
 from seqdl_cli.main import app
 
 TEXT = b"".join(b"%d foxes saw %d dogs and %d cats.\n" % (n, n * 7 % 13, n * 5 % 11) for n in range(200))

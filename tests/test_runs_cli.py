@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from seqdl.errors import InputError, SeqdlError, UsageError
 from seqdl.training.plots import _one_run, plot_runs, smooth
+from seqdl.training.run import Run, held_out_figures
 from seqdl.training.runlog import RunLog
-from seqdl.training.runs import Run, held_out_figures, load_run
+from seqdl.training.runs import load_run
 from seqdl_cli.runs import app
 
 
