@@ -134,6 +134,14 @@ def test_no_strength_changes_nothing() -> None:
     np.testing.assert_allclose(nothing(images, np.random.default_rng(1)), images, atol=1e-5)
 
 
+def test_pictures_of_bytes_are_changed_as_the_same_pictures_in_shares() -> None:
+    images = np.rint(blobs(4) * 255).astype(np.uint8)
+    of_bytes, of_shares = (
+        Augmentation()(each, np.random.default_rng(3)) for each in (images, images / np.float32(255))
+    )
+    np.testing.assert_array_equal(of_bytes, of_shares)
+
+
 def test_flips_invert_so_many_pixels_of_each_picture() -> None:
     images = np.zeros((50, 28, 28), np.float32)
     flip_pixels(images, np.full(50, 5), np.random.default_rng(1))

@@ -12,6 +12,7 @@ import numpy as np
 from seqdl import parallel
 from seqdl_data.images import Strokes
 from seqdl_vision.kernels import pen, warp
+from seqdl_vision.network import pictures
 
 Array = np.ndarray
 KNOTS = 5  # of the grid that bends a picture, in each direction
@@ -38,7 +39,8 @@ class Augmentation:
     spoilt: float = 0.15
 
     def __call__(self, images: Array, generator: np.random.Generator) -> Array:
-        """(N, H, W) float32 in [0, 1] -> the same, each picture changed in its own way."""
+        """(N, H, W) float32 in [0, 1] of images (N, H, W), each changed in its own way; uint8, or float32 in [0, 1]."""
+        images = pictures(images)[:, 0]
         bent, out = np.empty_like(images), np.empty_like(images)
         matrices = self._matrices(len(images), images.shape[1:], generator)
         strength = generator.random((len(images), 1, 1, 1), np.float32) * np.float32(2 * self.bend)
