@@ -252,6 +252,15 @@ def test_a_loss_that_explodes_is_a_divergence_too(task: BrokenTask, log: RunLog,
     assert notes == ["diverged at step 29: back to step 23, learning rate halved"]
 
 
+def test_divergence_goes_back_before_a_state_that_was_about_to_diverge(
+    task: BrokenTask, log: RunLog, tmp_path: Path
+) -> None:
+    task.bad, task.factor = frozenset({22, 23, 24, 25}), 20.0  # a validation was at step 23, with the loss going up
+    notes: list[str] = []
+    Trainer(task, QUICK, tmp_path / "run", log, lambda r: notes.append(r.text) if r.kind == "note" else None).run()
+    assert notes == ["diverged at step 24: back to step 12, learning rate halved"]
+
+
 def test_endless_divergence_gives_up(task: BrokenTask, log: RunLog, tmp_path: Path) -> None:
     task.bad = range(5, 10_000)
     with pytest.raises(DivergedError, match="check the data"):
