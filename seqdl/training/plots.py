@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -205,7 +206,15 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
+    class Chart(Figure):
+        """Shows itself in a notebook, which knows figures of pyplot alone."""
+
+        def _repr_png_(self) -> bytes:
+            with io.BytesIO() as stream:
+                self.savefig(stream, format="png", dpi=110)
+                return stream.getvalue()
+
+    return Chart(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
 
 
 def _matplotlib() -> AbstractContextManager[None]:
