@@ -129,7 +129,8 @@ def test_the_same_seed_changes_pictures_the_same_way_on_any_number_of_threads() 
 
 
 def test_no_strength_changes_nothing() -> None:
-    nothing = Augmentation(turn=0, stretch=0, slant=0, bend=0, shift=0, thick=0, flips=0, spoilt=0)
+    nothing = Augmentation().scaled(0)
+    assert nothing == Augmentation(turn=0, stretch=0, slant=0, bend=0, shift=0, thick=0, flips=0, spoilt=0)
     images = blobs(4)
     np.testing.assert_allclose(nothing(images, np.random.default_rng(1)), images, atol=1e-5)
 

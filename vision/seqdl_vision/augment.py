@@ -5,7 +5,7 @@ Everything random is drawn here from a generator, the kernels only compute: the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,10 @@ class Augmentation:
         parallel.run(work, parallel.batch_blocks(len(images)))
         self._spoil(out, generator)
         return flip_pixels(out, generator.integers(0, self.flips + 1, len(out)), generator)
+
+    def scaled(self, strength: float) -> Augmentation:
+        """All changes so many times as strong; 0 changes nothing."""
+        return replace(self, **{name: type(most)(round(most * strength, 6)) for name, most in asdict(self).items()})
 
     @staticmethod
     def _draw(generator: np.random.Generator, count: int, most: float) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,7 @@ class LetterSettings:
     @property
     def augmentation(self) -> Augmentation | None:
         """The changes to pictures, of the strength asked for."""
-        if not self.augment:
-            return None
-        plain = Augmentation()
-        return replace(plain, **{k: type(v)(round(v * self.augment, 6)) for k, v in asdict(plain).items()})
+        return Augmentation().scaled(self.augment) if self.augment else None
 
 
 class LettersTask:
