@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -45,8 +45,9 @@ def enlarged(picture: Array, scale: int) -> Image.Image:
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 
-def sheet(tiles: Sequence[Tile], columns: int, scale: int = 1, title: str = "") -> Image.Image:
-    """The tiles in rows of so many, the pixels of each enlarged `scale` times."""
+def sheet(tiles: Iterable[Tile | Array], columns: int, scale: int = 1, title: str = "") -> Image.Image:
+    """The tiles in rows of so many, the pixels of each enlarged `scale` times; a picture alone is a tile too."""
+    tiles = [tile if isinstance(tile, Tile) else Tile(tile) for tile in tiles]
     columns = max(1, min(columns, len(tiles)))
     width = max([scale * tile.picture.shape[1] for tile in tiles] + [_width(tile.lines) for tile in tiles], default=1)
     high = max((scale * tile.picture.shape[0] for tile in tiles), default=1)
