@@ -129,9 +129,18 @@ def test_the_same_seed_changes_pictures_the_same_way_on_any_number_of_threads() 
 
 
 def test_no_strength_changes_nothing() -> None:
-    nothing = Augmentation(turn=0, stretch=0, slant=0, bend=0, shift=0, thick=0, flips=0, spoilt=0)
+    nothing = Augmentation().scaled(0)
+    assert nothing == Augmentation(turn=0, stretch=0, slant=0, bend=0, shift=0, thick=0, flips=0, spoilt=0)
     images = blobs(4)
     np.testing.assert_allclose(nothing(images, np.random.default_rng(1)), images, atol=1e-5)
+
+
+def test_pictures_of_bytes_are_changed_as_the_same_pictures_in_shares() -> None:
+    images = np.rint(blobs(4) * 255).astype(np.uint8)
+    of_bytes, of_shares = (
+        Augmentation()(each, np.random.default_rng(3)) for each in (images, images / np.float32(255))
+    )
+    np.testing.assert_array_equal(of_bytes, of_shares)
 
 
 def test_flips_invert_so_many_pixels_of_each_picture() -> None:

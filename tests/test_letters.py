@@ -54,6 +54,15 @@ def test_depth_adds_pairs_to_each_stage_and_a_convolution_to_the_stem() -> None:
     assert added == pairs | {"more.0", "more.1"}
 
 
+def test_an_untrained_model_learns_and_is_judged_without_dropout() -> None:
+    model = Letters.untrained("0123", "mlp", generator=np.random.default_rng(1), dropout=0.5)
+    assert (model.labels, model.architecture) == (("0", "1", "2", "3"), {"network": "mlp", "dropout": 0.5})
+    np.testing.assert_array_equal(model.logits(images(3)), model.logits(images(3)))
+    assert model.network.training
+    once, again = (model.network(pictures(images(3))).data for _ in range(2))
+    assert (once != again).any()
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_network_reads_any_number_of_pictures(name: str) -> None:
     model = letters(name)

@@ -139,7 +139,7 @@ def test_charts_and_sheets_take_any_number_of_things(count: int) -> None:
 
 def test_a_sheet_holds_its_pictures_enlarged_in_order() -> None:
     first, second = np.full((2, 2), 40, np.uint8), np.full((2, 2), 200, np.uint8)
-    image = sheet([Tile(first), Tile(second)], columns=2, scale=5)
+    image = sheet([first, Tile(second)], columns=2, scale=5)
     assert image.size == (16 + 10 + 10 + 10 + 16, 16 + 10 + 16)
     assert colour_at(image, 25, 25) == (40, 40, 40)
     assert colour_at(image, 36, 16) == (200, 200, 200)

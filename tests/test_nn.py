@@ -173,6 +173,22 @@ def test_a_module_without_forward_says_so() -> None:
 # What layers compute
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_evaluating_ends_in_the_mode_that_was_also_after_an_error(before: bool) -> None:
+    net = nn.Sequential(nn.Dropout(0.5)).train(before)
+    seen = []
+
+    def fail() -> None:
+        with nn.evaluating(net):
+            seen.append(net[0].training)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert seen == [False]
+    assert net[0].training is before
+
+
 def test_dropout_does_nothing_in_evaluation_or_with_p_zero() -> None:
     x = Tensor(draw(5, 5))
     assert nn.Dropout(0.9).eval()(x) is x

@@ -20,8 +20,9 @@ from seqdl.text.corpus import read_corpus
 from seqdl.text.training import TextTask
 from seqdl.training import checkpoint
 from seqdl.training.loop import GIVE_UP_AFTER, DivergedError, Report, Settings, Trainer
+from seqdl.training.run import Run
 from seqdl.training.runlog import RunLog
-from seqdl.training.runs import Run, load_run
+from seqdl.training.runs import load_run
 from seqdl_cli.main import app
 
 TEXT = b"".join(b"%d foxes saw %d dogs and %d cats.\n" % (n, n * 7 % 13, n * 5 % 11) for n in range(200))
@@ -249,6 +250,15 @@ def test_a_loss_that_explodes_is_a_divergence_too(task: BrokenTask, log: RunLog,
     notes: list[str] = []
     Trainer(task, QUICK, tmp_path / "run", log, lambda r: notes.append(r.text) if r.kind == "note" else None).run()
     assert notes == ["diverged at step 29: back to step 23, learning rate halved"]
+
+
+def test_divergence_goes_back_before_a_state_that_was_about_to_diverge(
+    task: BrokenTask, log: RunLog, tmp_path: Path
+) -> None:
+    task.bad, task.factor = frozenset({22, 23, 24, 25}), 20.0  # a validation was at step 23, with the loss going up
+    notes: list[str] = []
+    Trainer(task, QUICK, tmp_path / "run", log, lambda r: notes.append(r.text) if r.kind == "note" else None).run()
+    assert notes == ["diverged at step 24: back to step 12, learning rate halved"]
 
 
 def test_endless_divergence_gives_up(task: BrokenTask, log: RunLog, tmp_path: Path) -> None:

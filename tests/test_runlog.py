@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -16,8 +17,9 @@ import pytest
 
 from seqdl.errors import InputError, OutputError, UsageError
 from seqdl.training import runlog
+from seqdl.training.run import LayerRow, differing_keys, flat_config
 from seqdl.training.runlog import RunLog, process_start, statistics
-from seqdl.training.runs import LayerRow, differing_keys, flat_config, list_runs, load_array, load_requests, load_run
+from seqdl.training.runs import list_runs, load_array, load_arrays, load_requests, load_run
 
 
 def create(path: Path, name: str = "first", **config: object) -> RunLog:
@@ -122,6 +124,56 @@ def test_full_arrays_come_back_equal(path: Path, dtype: str):
     np.testing.assert_array_equal(back, values)
     assert back.dtype == values.dtype
     assert load_array(path, "first", 3, "w", "gradient").shape == ()
+
+
+def test_arrays_of_all_steps_come_in_order(path: Path):
+    with create(path) as log:
+        for step in (20, 10):
+            log.layers(step, {"w": np.full((2, 3), step, np.float32)}, {}, full=True)
+    steps, values = load_arrays(path, "first", "w")
+    assert (steps.tolist(), values.shape, values.dtype) == ([10, 20], (2, 2, 3), np.float32)
+    np.testing.assert_array_equal(values[:, 0, 0], [10, 20])
+    assert [len(part) for part in load_arrays(path, "first", "w", "gradient")] == [0, 0]
+
+
+def test_curves_are_steps_and_values(path: Path):
+    with create(path) as log:
+        write_steps(log, 1, 20)
+    run = load_run(path, "first")
+    steps, losses = run.curve("loss")
+    np.testing.assert_array_equal(steps, np.arange(1, 21))
+    np.testing.assert_allclose(losses, 1 / steps)
+    np.testing.assert_array_equal(run.curve("loss", "validation"), [[10, 20], [0.2, 0.1]])
+
+
+def test_layers_are_steps_and_statistics(path: Path):
+    with create(path) as log:
+        write_steps(log, 1, 20)
+        log.layers(20, {"a": np.ones(4)}, {})
+    run = load_run(path, "first")
+    assert run.parameters == ["a", "w"]
+    np.testing.assert_array_equal(run.layer("w", "mean"), [[10, 20], [10, 20]])
+    np.testing.assert_allclose(run.layer("w", of="gradient"), [[10, 20], [np.sqrt(3), np.sqrt(3)]])
+    np.testing.assert_array_equal(run.layer("a", "norm"), [[20], [2]])
+    assert run.layer("a", of="gradient")[0].size == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "said"),
+    [
+        ("curve", ("lss",), "figure='lss': it must be one of step, seconds, epoch, loss"),
+        ("curve", ("lr", "validation"), "figure='lr'"),
+        ("curve", ("loss", "test"), "of='test': it must be one of training, validation"),
+        ("layer", ("v",), "name='v': it must be one of w"),
+        ("layer", ("w", "name"), "figure='name'"),
+        ("layer", ("w", "norm", "gradients"), "of='gradients'"),
+    ],
+)
+def test_unknown_curves_name_those_there_are(path: Path, method: str, arguments: tuple[str, ...], said: str):
+    with create(path) as log:
+        write_steps(log, 1, 10)
+    with pytest.raises(UsageError, match=re.escape(said)):
+        getattr(load_run(path, "first"), method)(*arguments)
 
 
 def test_array_that_was_not_recorded(path: Path):

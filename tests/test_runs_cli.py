@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from seqdl.errors import InputError, SeqdlError, UsageError
-from seqdl.training.plots import _one_run, plot_runs, smooth
+from seqdl.training.plots import _one_run, draw_runs, plot_runs, smooth
+from seqdl.training.run import Run, held_out_figures
 from seqdl.training.runlog import RunLog
-from seqdl.training.runs import Run, held_out_figures, load_run
+from seqdl.training.runs import load_run
 from seqdl_cli.runs import app
 
 
@@ -224,6 +225,10 @@ def test_plot_of_letters_has_a_panel_of_accuracy_beside_the_loss(tmp_path: Path)
         "all hands accuracy: 0.5000",
     ]
     plot_runs([load_run(tmp_path / "runs.sqlite", 1)], tmp_path / "letters.png")
+
+
+def test_a_drawn_run_shows_itself_in_a_notebook(log: Path):
+    assert draw_runs([load_run(log, 1)])._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
 
 
 def test_smooth_is_the_mean_around_each_place():

@@ -22,7 +22,8 @@ from serving import Server, running_server
 from typer.testing import CliRunner
 
 from seqdl.text import CharModel
-from seqdl.training.runs import RequestRow, list_runs, load_requests
+from seqdl.training.run import RequestRow
+from seqdl.training.runs import list_runs, load_requests
 from seqdl_cli.main import app
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"

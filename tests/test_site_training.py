@@ -19,7 +19,8 @@ from seqdl.errors import InputError, UsageError
 from seqdl.text import TextSettings, train_text
 from seqdl.training import checkpoint
 from seqdl.training.loop import Report, Settings
-from seqdl.training.runs import Run, load_run
+from seqdl.training.run import Run
+from seqdl.training.runs import load_run
 from seqdl_cli.main import app
 from seqdl_data import implants
 from seqdl_data.dataset import DatasetInfo

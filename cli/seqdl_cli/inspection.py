@@ -105,7 +105,7 @@ def _seen_document(seen: Seen) -> dict[str, Any]:
 
 def _text(kind: str, path: Path, loaded: Any, figures: Sequence[Figures], seen: Seen | None) -> list[str]:
     from seqdl.nn import summary
-    from seqdl.training.runs import flat_config
+    from seqdl.training.run import flat_config
 
     lines = [f"{path}: a model of kind {kind!r}, {path.stat().st_size:,} bytes", "", summary(loaded.network), ""]
     lines += _table(figures)

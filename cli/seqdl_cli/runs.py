@@ -16,7 +16,7 @@ from seqdl_cli.common import shown
 from seqdl_data.plainjson import finite
 
 if TYPE_CHECKING:
-    from seqdl.training.runs import RequestRow, Run, RunSummary, ValidationRow
+    from seqdl.training.run import RequestRow, Run, RunSummary, ValidationRow
 
 app = typer.Typer(no_args_is_help=True, help="List, show, draw and compare recorded trainings.")
 
@@ -149,7 +149,8 @@ def compare(
     Example: seqdl runs compare sonnets sonnets-lstm -o both.png
     """
     from seqdl.errors import UsageError
-    from seqdl.training.runs import differing_keys, flat_config, load_run
+    from seqdl.training.run import differing_keys, flat_config
+    from seqdl.training.runs import load_run
 
     if len(runs) < 2:
         raise UsageError("compare needs two or more runs; `seqdl runs show RUN` shows one")
@@ -183,7 +184,7 @@ def _cells(run: RunSummary) -> list[str]:
 
 
 def _describe(run: Run) -> list[str]:
-    from seqdl.training.runs import flat_config
+    from seqdl.training.run import flat_config
 
     about = run.summary
     time = _duration(about.seconds)

@@ -17,6 +17,7 @@ from seqdl.dna.network import CELLS, SiteNetwork
 from seqdl.dna.sitemodel import SiteKind, SiteModel
 from seqdl.errors import InputError, UsageError
 from seqdl.metrics import fit_platt
+from seqdl.nn import evaluating
 from seqdl.random import generator_state, restore_generator
 from seqdl.tensor import Tensor
 from seqdl.training import session
@@ -111,9 +112,8 @@ class SiteTask:
         return loss, batch.codes.size
 
     def validate(self) -> float:
-        self.network.eval()
-        self.judged = judge_stretches(self.model, self.valid)
-        self.network.train()
+        with evaluating(self.network):
+            self.judged = judge_stretches(self.model, self.valid)
         self.model.calibration = tuple(fit_platt(each.logits, each.truth) for each in self.judged)
         return mean_loss(self.model, self.judged)
 

@@ -20,7 +20,7 @@ from seqdl.nn.layers import (
     Sigmoid,
     Tanh,
 )
-from seqdl.nn.module import Module, ModuleList, Parameter, Sequential, StateError, summary
+from seqdl.nn.module import Module, ModuleList, Parameter, Sequential, StateError, evaluating, summary
 from seqdl.nn.recurrent import GRU, LSTM
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Sigmoid",
     "StateError",
     "Tanh",
+    "evaluating",
     "fold_batch_norm",
     "init",
     "summary",

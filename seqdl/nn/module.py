@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -126,6 +127,19 @@ class Module:
         children = [f"  ({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
         inside = "\n" + "\n".join(children) + "\n" if children else self.extra_repr()
         return f"{type(self).__name__}({inside})"
+
+
+@contextmanager
+def evaluating(module: Module) -> Iterator[None]:
+    """While this is open the module is in evaluation; then it is in training again if it was before."""
+    was_training = module.training
+    if was_training:
+        module.eval()
+    try:
+        yield
+    finally:
+        if was_training:
+            module.train()
 
 
 class ModuleList(Module):

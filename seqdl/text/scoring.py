@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqdl import ops
+from seqdl.nn import evaluating
 from seqdl.parallel import single_threaded_blas
 from seqdl.tensor import Tensor, no_grad
 from seqdl.text.network import CharNetwork
@@ -71,18 +72,13 @@ def _blocks(network: CharNetwork, symbols: Array, lanes: int | None) -> Iterator
     lanes = min(MOST_LANES, max(1, count // SHORTEST_LANE)) if lanes is None else lanes
     length = -(-count // lanes)
     starts = np.arange(-(-count // length)) * length  # no lane without a symbol of its own
-    was_training = network.training
-    network.eval()
-    try:
-        with no_grad(), single_threaded_blas():
-            state = _warm_state(network, symbols, starts)
-            for first in range(0, length, STEPS):
-                at = np.arange(first, min(first + STEPS, length))[:, None] + starts
-                inside = np.minimum(at, count - 1)
-                logits, state = network(symbols[inside].astype(np.int64), state)
-                yield _losses(logits, symbols[inside + 1]).reshape(at.shape), at < count
-    finally:
-        network.train(was_training)
+    with evaluating(network), no_grad(), single_threaded_blas():
+        state = _warm_state(network, symbols, starts)
+        for first in range(0, length, STEPS):
+            at = np.arange(first, min(first + STEPS, length))[:, None] + starts
+            inside = np.minimum(at, count - 1)
+            logits, state = network(symbols[inside].astype(np.int64), state)
+            yield _losses(logits, symbols[inside + 1]).reshape(at.shape), at < count
 
 
 def _warm_state(network: CharNetwork, symbols: Array, starts: Array) -> tuple[Tensor, ...]:

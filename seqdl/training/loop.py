@@ -126,6 +126,7 @@ class Trainer:
         self.total_steps = max(1, round((self.settings.epochs or 0) * self.task.steps_per_epoch()))
         self.reserve = 0.0  # seconds that the last validation will take
         self.interrupted = False
+        self.latest = math.nan  # loss of a batch
 
     def run(self) -> str:
         """Train to the end; returns "done", "interrupted" or "stopped early"."""
@@ -150,7 +151,7 @@ class Trainer:
                 if self.settings.due(self._share()) > self.progress.validated:
                     self._validate()
                     self.progress.seconds = before + time.perf_counter() - since
-                    good = self._snapshot()
+                    good = self._snapshot() if self._is_sound() else good
                     if self.settings.patience and self.progress.bad >= self.settings.patience:
                         return self._end("stopped early")
             if not self.interrupted and self.progress.validated < self.settings.validations:
@@ -184,7 +185,7 @@ class Trainer:
         loss, items = self.task.batch_loss()
         loss.backward()
         norm = optim.clip_grad_norm_(self.optimiser.params, self.settings.clip)
-        value = loss.item()
+        self.latest = value = loss.item()
         p = self.progress
         smoothed = value if math.isnan(p.loss) else 0.98 * p.loss + 0.02 * value
         if not (math.isfinite(smoothed) and math.isfinite(norm)) or smoothed > 2 * p.lowest + 1:
@@ -194,6 +195,11 @@ class Trainer:
         p.items += items
         p.loss, p.lowest = smoothed, min(p.lowest, smoothed)
         return Batch(value, norm, items)
+
+    def _is_sound(self) -> bool:
+        """Whether to go back to this state after a divergence: one that is about to diverge would do so again."""
+        p = self.progress
+        return max(self.latest, p.loss) <= 1.5 * p.lowest + 0.5
 
     def _tell_step(self, batch: Batch, seconds: float) -> None:
         p, rate = self.progress, batch.items / seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqdl.errors import InputError, SeqdlError, UsageError
-from seqdl.training.runs import Run, held_out_figures
+from seqdl.training.run import Run, held_out_figures
 from seqdl_data.files import replacing
 
 if TYPE_CHECKING:
@@ -30,13 +31,18 @@ def plot_runs(runs: Sequence[Run], output: Path) -> None:
     suffix = output.suffix.lower().lstrip(".")
     if suffix not in FORMATS:
         raise UsageError(f"{output}: the name of a picture must end in .png, .svg or .pdf")
+    figure = draw_runs(runs)
+    with _matplotlib(), replacing(output) as temporary:
+        figure.savefig(temporary, format=suffix, dpi=130)
+
+
+def draw_runs(runs: Sequence[Run]) -> Figure:
+    """One run in full, or several compared, as a figure of matplotlib that a notebook shows. Errors as plot_runs."""
     for run in runs:
         if not run.training and not run.validation:
             raise InputError(f"run {run.name!r} has recorded nothing yet; there is nothing to draw")
     with _matplotlib():
-        figure = _one_run(runs[0]) if len(runs) == 1 else _several_runs(runs)
-        with replacing(output) as temporary:
-            figure.savefig(temporary, format=suffix, dpi=130)
+        return _one_run(runs[0]) if len(runs) == 1 else _several_runs(runs)
 
 
 def smooth(values: np.ndarray, width: int) -> np.ndarray:
@@ -75,7 +81,7 @@ def _several_runs(runs: Sequence[Run]) -> Figure:
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     for number, run in enumerate(runs):
         color = _color(number, len(runs))
-        steps, losses = _columns(run.validation, "loss")
+        steps, losses = run.curve("loss", "validation")
         left.plot(steps, losses, color=color, marker=".", label=_named_with_best(run))
         _draw_training(right, run, color, run.name)
     _decorate(left, "Validation loss", "loss (nats)")
@@ -87,7 +93,7 @@ def _several_runs(runs: Sequence[Run]) -> Figure:
 
 def _draw_loss(axes: Axes, run: Run) -> None:
     _draw_training(axes, run, TRAINING, "training")
-    steps, losses = _columns(run.validation, "loss")
+    steps, losses = run.curve("loss", "validation")
     if len(steps):
         axes.plot(steps, losses, color=VALIDATION, marker=".", label="validation")
     if np.isfinite(losses).any():
@@ -103,7 +109,7 @@ def _draw_loss(axes: Axes, run: Run) -> None:
 
 
 def _draw_training(axes: Axes, run: Run, color: Any, label: str) -> None:
-    steps, losses = _columns(run.training, "loss")
+    steps, losses = run.curve("loss")
     width = max(1, len(losses) // 40)
     if width > 1:
         axes.plot(steps, losses, color=color, alpha=0.22, linewidth=0.8)
@@ -121,7 +127,7 @@ def _draw_figures(axes: Axes, figures: Mapping[str, Sequence[tuple[int, float]]]
 
 
 def _draw_column(axes: Axes, run: Run, column: str, title: str, log: bool = False) -> None:
-    steps, values = _columns(run.training, column)
+    steps, values = run.curve(column)
     axes.plot(steps, values, color=TRAINING, linewidth=1)
     _decorate(axes, title, "")
     if log:
@@ -129,21 +135,15 @@ def _draw_column(axes: Axes, run: Run, column: str, title: str, log: bool = Fals
 
 
 def _draw_layers(axes: Axes, run: Run, what: str, title: str) -> None:
-    rows = [row for row in run.layers if row.what == what]
-    names = list(dict.fromkeys(row.name for row in rows))
+    curves = {name: run.layer(name, "norm", what) for name in run.parameters}
+    names = [name for name, (steps, _) in curves.items() if len(steps)]
     for number, name in enumerate(names[:MAX_LAYERS]):
-        steps, norms = _columns([row for row in rows if row.name == name], "norm")
         style = "-" if number < 10 else "--"
-        axes.plot(steps, norms, style, color=_color(number % 10, 10), marker=".", label=name)
+        axes.plot(*curves[name], style, color=_color(number % 10, 10), marker=".", label=name)
     if len(names) > MAX_LAYERS:
         title += f" (first {MAX_LAYERS} of {len(names)})"
     _decorate(axes, title, "")
-    _log_scale(axes, np.array([row.norm for row in rows]))
-
-
-def _columns(rows: Sequence[Any], column: str) -> tuple[np.ndarray, np.ndarray]:
-    steps = np.array([row.step for row in rows], dtype=float)
-    return steps, np.array([getattr(row, column) for row in rows], dtype=float)
+    _log_scale(axes, np.concatenate([norms for _, norms in curves.values()]))
 
 
 def _log_scale(axes: Axes, values: np.ndarray) -> None:
@@ -161,8 +161,7 @@ def _log_scale(axes: Axes, values: np.ndarray) -> None:
 
 def _limit_loss(axes: Axes, runs: Sequence[Run]) -> None:
     """Let a few wild values of a run that diverged leave the picture instead of flattening the rest."""
-    parts = [_columns(rows, "loss")[1] for run in runs for rows in (run.training, run.validation)]
-    losses = np.concatenate(parts)
+    losses = np.concatenate([run.curve("loss", of)[1] for run in runs for of in ("training", "validation")])
     finite = losses[np.isfinite(losses)]
     if not finite.size:
         return
@@ -207,7 +206,15 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
+    class Chart(Figure):
+        """Shows itself in a notebook, which knows figures of pyplot alone."""
+
+        def _repr_png_(self) -> bytes:
+            with io.BytesIO() as stream:
+                self.savefig(stream, format="png", dpi=110)
+                return stream.getvalue()
+
+    return Chart(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
 
 
 def _matplotlib() -> AbstractContextManager[None]:

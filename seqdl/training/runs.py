@@ -7,115 +7,20 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
 
 from seqdl.errors import InputError
+from seqdl.training.run import LayerRow, RequestRow, Run, RunSummary, TextRow, TrainingRow, ValidationRow
 from seqdl.training.runfile import is_alive, schema_version, sqlite_errors
 
-if TYPE_CHECKING:
-    import numpy as np
-
+Array = np.ndarray
 Row = TypeVar("Row")
-
-
-class TrainingRow(NamedTuple):
-    """Figures of the training at a step, NaN included. `rate`: symbols (or examples) per second."""
-
-    step: int
-    seconds: float
-    epoch: float
-    loss: float
-    lr: float
-    grad_norm: float
-    rate: float
-
-
-class ValidationRow(NamedTuple):
-    step: int
-    seconds: float
-    loss: float
-    is_best: int  # 1: the lowest loss up to here
-
-
-class LayerRow(NamedTuple):
-    """Statistics of a parameter (`what` is "weight") or its gradient ("gradient"); `zeros` is a fraction."""
-
-    step: int
-    name: str
-    what: str
-    mean: float
-    std: float
-    min: float
-    max: float
-    norm: float
-    zeros: float
-
-
-class TextRow(NamedTuple):
-    """A sample or a note."""
-
-    step: int
-    seconds: float
-    text: str
-
-
-class RequestRow(NamedTuple):
-    """A request that a service answered; first_seconds: until the first byte of the answer; bytes received and sent."""
-
-    ended: str
-    request: str
-    method: str
-    path: str
-    status: int
-    seconds: float
-    first_seconds: float
-    received: int
-    sent: int
-    about: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A run in one line. `status` is that of the log, or "killed" when its process is gone without a word."""
-
-    id: int
-    name: str
-    kind: str
-    started: str
-    seconds: float
-    steps: int
-    status: str
-    last_loss: float | None  # None: nothing recorded yet
-    best_loss: float | None  # lowest validation loss
-
-
-@dataclass(frozen=True)
-class Run:
-    """All that a run has recorded, except full arrays: those are read one at a time by `load_array`."""
-
-    summary: RunSummary
-    command: str
-    config: dict[str, Any]
-    machine: dict[str, Any]
-    version: str
-    training: list[TrainingRow]
-    validation: list[ValidationRow]
-    layers: list[LayerRow]
-    samples: list[TextRow]
-    notes: list[TextRow]
-
-    @property
-    def name(self) -> str:
-        return self.summary.name
-
-
-FIGURE = re.compile(r"(?P<name>\S.*) (?P<share>[01]\.\d+|nan)")
 
 SUMMARIES = """
 SELECT id, name, kind, started, status, host, pid, process_start,
@@ -167,53 +72,29 @@ def load_requests(path: str | os.PathLike[str], name_or_id: str | int) -> list[R
 
 def load_array(
     path: str | os.PathLike[str], name_or_id: str | int, step: int, name: str, what: str = "weight"
-) -> np.ndarray:
+) -> Array:
     """The values of a parameter (or its gradient) at a step that was recorded with `full=True`."""
-    import numpy as np
-
-    with _reading(Path(path)) as connection:
-        run = _find(connection, Path(path), name_or_id)
-        found = connection.execute(
-            "SELECT dtype, shape, data FROM arrays WHERE run = ? AND step = ? AND name = ? AND what = ?",
-            (run, step, name, what),
-        ).fetchone()
-    if found is None:
+    steps, values = load_arrays(path, name_or_id, name, what, step)
+    if not len(steps):
         raise InputError(f"{path}: run {name_or_id!r} holds no values of the {what} {name!r} at step {step}")
-    dtype, shape, data = found
-    return np.frombuffer(data, dtype=dtype).reshape(json.loads(shape)).copy()
+    return values[0]
 
 
-def flat_config(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested configuration with dotted keys: {"model": {"size": 3}} becomes {"model.size": 3}."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= flat_config(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def load_arrays(
+    path: str | os.PathLike[str], name_or_id: str | int, name: str, what: str = "weight", step: int | None = None
+) -> tuple[Array, Array]:
+    """Steps (N,) int64 and the values (N, ...) there of a parameter, or of its gradient (`what` is "gradient").
 
-
-def held_out_figures(run: Run) -> dict[str, list[tuple[int, float]]]:
-    """(step, share) of what a run's samples say of held-out data, by name: "donor average precision 0.9; ...".
-
-    Empty where the samples are something else, such as text.
+    Of all steps that were recorded with `full=True` (Settings.log_arrays), or of one; empty arrays where there are
+    none.
     """
-    found: dict[str, list[tuple[int, float]]] = {}
-    for sample in run.samples if run.summary.kind != "text" else ():
-        for part in sample.text.split("; "):
-            said = FIGURE.fullmatch(part)
-            if said is None:
-                return {}
-            found.setdefault(said["name"], []).append((sample.step, float(said["share"])))
-    return found
-
-
-def differing_keys(runs: Sequence[Run]) -> list[str]:
-    """The (dotted) configuration keys whose values are not the same in all runs, in their order there."""
-    configs = [flat_config(run.config) for run in runs]
-    keys = dict.fromkeys(key for config in configs for key in config)
-    return [key for key in keys if any(config.get(key) != configs[0].get(key) for config in configs)]
+    query = "SELECT step, dtype, shape, data FROM arrays WHERE run = ? AND name = ? AND what = ?"
+    chosen = "" if step is None else " AND step = ?"
+    with _reading(Path(path)) as connection:
+        key = (_find(connection, Path(path), name_or_id), name, what, *(() if step is None else (step,)))
+        rows = connection.execute(f"{query}{chosen} ORDER BY step", key).fetchall()
+    values = [np.frombuffer(data, dtype).reshape(json.loads(shape)) for _, dtype, shape, data in rows]
+    return np.array([row[0] for row in rows], np.int64), np.stack(values) if values else np.empty(0, np.float32)
 
 
 @contextmanager

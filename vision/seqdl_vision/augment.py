@@ -5,13 +5,14 @@ Everything random is drawn here from a generator, the kernels only compute: the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from seqdl import parallel
 from seqdl_data.images import Strokes
 from seqdl_vision.kernels import pen, warp
+from seqdl_vision.network import pictures
 
 Array = np.ndarray
 KNOTS = 5  # of the grid that bends a picture, in each direction
@@ -38,7 +39,8 @@ class Augmentation:
     spoilt: float = 0.15
 
     def __call__(self, images: Array, generator: np.random.Generator) -> Array:
-        """(N, H, W) float32 in [0, 1] -> the same, each picture changed in its own way."""
+        """(N, H, W) float32 in [0, 1] of images (N, H, W), each changed in its own way; uint8, or float32 in [0, 1]."""
+        images = pictures(images)[:, 0]
         bent, out = np.empty_like(images), np.empty_like(images)
         matrices = self._matrices(len(images), images.shape[1:], generator)
         strength = generator.random((len(images), 1, 1, 1), np.float32) * np.float32(2 * self.bend)
@@ -52,6 +54,10 @@ class Augmentation:
         parallel.run(work, parallel.batch_blocks(len(images)))
         self._spoil(out, generator)
         return flip_pixels(out, generator.integers(0, self.flips + 1, len(out)), generator)
+
+    def scaled(self, strength: float) -> Augmentation:
+        """All changes so many times as strong; 0 changes nothing."""
+        return replace(self, **{name: type(most)(round(most * strength, 6)) for name, most in asdict(self).items()})
 
     @staticmethod
     def _draw(generator: np.random.Generator, count: int, most: float) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqdl.errors import UsageError
 from seqdl.metrics import Bin, calibration_error, confusion_table, reliability, softmax, wilson
-from seqdl.nn import Module
+from seqdl.nn import Module, evaluating
 from seqdl.tensor import no_grad
 from seqdl_data.images import ImageSet
 from seqdl_vision.augment import flip_pixels
@@ -75,16 +75,12 @@ def judge(model: Letters | Module, data: ImageSet, merge_case: bool = False, ima
 
 def _own_network(network: Module, data: ImageSet, images: Array) -> tuple[Letters, Array]:
     """The network with the classes as its labels, and its logits."""
-    letters, training = Letters(network, {}, data.classes), network.training
-    network.eval()
-    try:
-        with no_grad():
-            given = network(pictures(images[:1])).shape[1:]
-        if given != (len(data.classes),):
-            raise UsageError(f"the network gives {given} logits, the data have {len(data.classes)} classes")
-        return letters, letters.logits(images)
-    finally:
-        network.train(training)
+    with evaluating(network), no_grad():
+        given = network(pictures(images[:1])).shape[1:]
+    if given != (len(data.classes),):
+        raise UsageError(f"the network gives {given} logits, the data have {len(data.classes)} classes")
+    letters = Letters(network, {}, data.classes)
+    return letters, letters.logits(images)
 
 
 def judge_logits(

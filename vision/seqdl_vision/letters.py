@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,7 @@ from seqdl_vision.network import NETWORKS, pictures
 from seqdl_vision.symbols import NO_CHARACTER
 
 Array = np.ndarray
+Generator = np.random.Generator | None
 KIND = "characters"
 SHIPPED = ("alphanumeric", "letters", "digits")
 DEFAULT = SHIPPED[0]
@@ -44,6 +46,20 @@ class Letters:
     temperature: float = 1.0
     card: dict[str, Any] = field(default_factory=dict)
     folded: nn.Module | None = None  # the network as it is run, where its weights will not change any more
+
+    @classmethod
+    def untrained(
+        cls, labels: Sequence[str], network: str = "residual", *, generator: Generator = None, **options: Any
+    ) -> Self:
+        """A new model for these labels, in training mode: its weights are drawn from the generator.
+
+        network: a name of seqdl_vision.NETWORKS; options: its dropout, width and so on.
+
+        >>> Letters.untrained("0123456789", "mlp", dropout=0.2).network.linear2.weight.shape
+        (10, 64)
+        """
+        architecture = {"network": network, **options}
+        return cls(build(architecture, len(labels), generator), architecture, tuple(labels))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> Self:
@@ -73,9 +89,9 @@ class Letters:
         modelfile.save_model(path, KIND, self.network.state_dict(), self.card | own, scheme)
 
     def logits(self, images: Array) -> Array:
-        """(N, K) float32 of images (N, 28, 28), uint8, or float32 in [0, 1]; the network must be in evaluation."""
+        """(N, K) float32 of images (N, 28, 28), uint8, or float32 in [0, 1]; dropout is off meanwhile."""
         parts, network = [np.empty((0, len(self.labels)), np.float32)], self.folded or self.network
-        with no_grad(), parallel.single_threaded_blas():
+        with nn.evaluating(network), no_grad(), parallel.single_threaded_blas():
             for at in range(0, len(images), BATCH):
                 parts.append(network(pictures(images[at : at + BATCH])).data)
         return np.concatenate(parts)
@@ -93,7 +109,7 @@ class Letters:
         raise UsageError(f"the model has no label for {name!r}; it knows {' '.join(self.labels).strip()}")
 
 
-def build(architecture: dict[str, Any], labels: int, generator: np.random.Generator | None = None) -> nn.Module:
+def build(architecture: dict[str, Any], labels: int, generator: Generator = None) -> nn.Module:
     """The network that {"network": name, and its options} describes, with so many labels."""
     options = dict(architecture)
     return NETWORKS[options.pop("network")](labels, **options, generator=generator)

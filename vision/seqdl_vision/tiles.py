@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -45,14 +45,15 @@ def enlarged(picture: Array, scale: int) -> Image.Image:
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 
-def sheet(tiles: Sequence[Tile], columns: int, scale: int = 1, title: str = "") -> Image.Image:
-    """The tiles in rows of so many, the pixels of each enlarged `scale` times."""
-    columns = max(1, min(columns, len(tiles)))
-    width = max([scale * tile.picture.shape[1] for tile in tiles] + [_width(tile.lines) for tile in tiles], default=1)
-    high = max((scale * tile.picture.shape[0] for tile in tiles), default=1)
-    high_words = max((len(tile.lines) for tile in tiles), default=0) * (WORDS + 3)
+def sheet(tiles: Iterable[Tile | Array], columns: int, scale: int = 1, title: str = "") -> Image.Image:
+    """The tiles in rows of so many, the pixels of each enlarged `scale` times; a picture alone is a tile too."""
+    shown = [tile if isinstance(tile, Tile) else Tile(tile) for tile in tiles]
+    columns = max(1, min(columns, len(shown)))
+    width = max([scale * tile.picture.shape[1] for tile in shown] + [_width(tile.lines) for tile in shown], default=1)
+    high = max((scale * tile.picture.shape[0] for tile in shown), default=1)
+    high_words = max((len(tile.lines) for tile in shown), default=0) * (WORDS + 3)
     top = MARGIN + (TITLE + GAP if title else 0)
-    rows = -(-len(tiles) // columns)
+    rows = -(-len(shown) // columns)
     page = (
         max(columns * (width + GAP) - GAP, int(font(TITLE).getlength(title))) + 2 * MARGIN,
         top + rows * (high + high_words + GAP) - GAP + MARGIN,
@@ -60,7 +61,7 @@ def sheet(tiles: Sequence[Tile], columns: int, scale: int = 1, title: str = "") 
     paper = Image.new("RGB", page, PAPER)
     draw = ImageDraw.Draw(paper)
     draw.text((MARGIN, MARGIN - 3), title, INK, font(TITLE))
-    for number, tile in enumerate(tiles):
+    for number, tile in enumerate(shown):
         row, column = divmod(number, columns)
         x, y = MARGIN + column * (width + GAP), top + row * (high + high_words + GAP)
         paper.paste(enlarged(tile.picture, scale), (x, y))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from seqdl_data.images import ImageSet, read_images
 from seqdl_data.plainjson import finite
 from seqdl_vision.augment import Augmentation
 from seqdl_vision.evaluation import figures, judge_logits
-from seqdl_vision.letters import Letters, build
+from seqdl_vision.letters import Letters
 from seqdl_vision.network import NETWORKS, pictures
 from seqdl_vision.pool import Pool
 from seqdl_vision.report import examine, read_part, write_report
@@ -76,10 +76,7 @@ class LetterSettings:
     @property
     def augmentation(self) -> Augmentation | None:
         """The changes to pictures, of the strength asked for."""
-        if not self.augment:
-            return None
-        plain = Augmentation()
-        return replace(plain, **{k: type(v)(round(v * self.augment, 6)) for k, v in asdict(plain).items()})
+        return Augmentation().scaled(self.augment) if self.augment else None
 
 
 class LettersTask:
@@ -96,8 +93,7 @@ class LettersTask:
         if s.junk:
             labels = (NO_CHARACTER, *labels)
         generator = np.random.default_rng(s.seed)
-        network = build(s.architecture, len(labels), generator)
-        self.letters = Letters(network, s.architecture, labels)
+        self.letters = Letters.untrained(labels, generator=generator, **s.architecture)
         options = {"augmentation": s.augmentation, "redrawn": s.redrawn, "junk": s.junk}
         self.pool = Pool(train, labels, generator, **options)  # type: ignore[arg-type]
         self.about: dict[str, Any] = {}
@@ -119,9 +115,7 @@ class LettersTask:
         return ops.cross_entropy(logits, target, label_smoothing=self.settings.label_smoothing), len(target)
 
     def validate(self) -> float:
-        self.network.eval()
         logits = [self.letters.logits(data.images) for data in self.valid]
-        self.network.train()
         raw = [judge_logits(l, self.letters.labels, 1.0, data) for l, data in zip(logits, self.valid, strict=True)]
         chances = np.concatenate([_all_labels(each.probabilities, each.labels, self.letters.labels) for each in raw])
         right = np.concatenate([_all_labels(each.right, each.labels, self.letters.labels) for each in raw])
