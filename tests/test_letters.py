@@ -63,6 +63,17 @@ def test_an_untrained_model_learns_and_is_judged_without_dropout() -> None:
     assert (once != again).any()
 
 
+def test_an_untrained_model_has_the_weights_that_its_generator_draws() -> None:
+    once, again, other = (Letters.untrained("ab", "mlp", generator=np.random.default_rng(n)) for n in (1, 1, 2))
+    np.testing.assert_array_equal(once.logits(images(2)), again.logits(images(2)))
+    assert (once.logits(images(2)) != other.logits(images(2))).any()
+
+
+def test_an_untrained_model_of_no_network_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"no network 'gpt': it must be one of .*residual"):
+        Letters.untrained("ab", "gpt")
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_network_reads_any_number_of_pictures(name: str) -> None:
     model = letters(name)
