@@ -167,6 +167,15 @@ def test_a_network_of_ones_own_is_judged_by_the_classes_and_goes_on_training() -
     assert all(part.training for _, part in network.named_modules())
 
 
+def test_to_judge_a_network_changes_nothing_in_it() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(784, 3))
+    before = {name: array.copy() for name, array in network.state_dict().items()}
+    judge(network, labelled([0, 1, 2], ("a", "b", "c")))
+    assert "0.running_mean" in before
+    for name, array in network.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
 def test_pictures_in_place_of_the_data_are_those_that_are_judged() -> None:
     data, model = labelled([0, 1], ("A", "a")), letters()
     spoilt = corrupted(data.images)
@@ -201,6 +210,13 @@ def test_corrupted_pictures_are_moved_by_two_pixels_at_most_and_five_inverted() 
     assert max(differing) <= 5
     assert np.mean(differing) > 4.8
     np.testing.assert_array_equal(spoilt, corrupted(image))
+
+
+def test_with_a_generator_pictures_are_spoilt_anew_each_time() -> None:
+    generator, image = np.random.default_rng(1), images(3)
+    once, again = corrupted(image, generator), corrupted(image, generator)
+    assert (once != again).any()
+    np.testing.assert_array_equal(once, corrupted(image, np.random.default_rng(1)))
 
 
 def test_pictures_can_be_moved_alone_or_have_pixels_inverted_alone() -> None:
