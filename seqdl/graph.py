@@ -98,7 +98,8 @@ def graph_of(tensor: Tensor, names: Mapping[str, Tensor | Module] | Module | Non
     """
     nodes, leaves, values = _below(tensor)
     if len(nodes) + len(leaves) > MOST:
-        raise GraphError(f"graph of {len(nodes)} operations: too many to draw; draw that of a part")
+        count = len(nodes) + len(leaves)
+        raise GraphError(f"graph of {count} vertices: more than {MOST} are too many to draw; draw that of a part")
     name_of = {id(each): name for name, each in _named(names)}
     vertices = [_leaf(each, name_of.get(id(each))) for each in leaves]
     number: dict[int, int] = {id(each): n for n, each in enumerate(leaves)}

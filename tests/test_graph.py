@@ -56,16 +56,24 @@ def test_inputs_that_want_no_gradient_are_constants() -> None:
 
 def test_an_operation_with_two_outputs_is_one_vertex() -> None:
     out, state = nn.GRU(3, 4)(np.zeros((5, 2, 3), np.float32))
-    names = [vertex.name for vertex in graph_of(out.sum() + state.sum()).vertices]
-    assert names.count("gru") == 1
-    assert names.count("sum") == 2
+    vertices = graph_of(out.sum() + state.sum()).vertices
+    assert [vertex.about for vertex in vertices if vertex.name == "gru"] == ["5 x 2 x 4, 1 x 2 x 4"]
+    assert [vertex.name for vertex in vertices].count("sum") == 2
 
 
 def test_a_chain_of_a_thousand_operations_is_refused_without_recursion() -> None:
     x = number(1.0)
     for _ in range(5000):
         x = x + 1.0
-    with pytest.raises(GraphError, match="5000 operations: too many to draw"):
+    with pytest.raises(GraphError, match="5001 vertices: more than 200 are too many to draw"):
+        graph_of(x)
+
+
+def test_leaves_count_among_what_is_too_many_to_draw() -> None:
+    x = number(0.0)
+    for _ in range(100):
+        x = x + number(1.0)
+    with pytest.raises(GraphError, match="201 vertices"):
         graph_of(x)
 
 
@@ -145,6 +153,11 @@ def test_words_with_angle_brackets_stay_words() -> None:
 def test_dot_names_every_edge() -> None:
     graph, _ = formula()
     assert re.findall(r"v(\d) -> v(\d);", graph.dot()) == [("0", "2"), ("1", "2"), ("2", "3"), ("0", "3")]
+
+
+def test_quotes_in_a_name_stay_in_its_label() -> None:
+    x = number(2.0)
+    assert r'label="the \"x\"\n2"' in graph_of(x * 2.0, names={'the "x"': x}).dot()
 
 
 def test_saved_as_its_ending_says(tmp_path: Path) -> None:
