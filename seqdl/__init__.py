@@ -1,6 +1,6 @@
 """Small neural networks for text, DNA and handwriting on an ordinary CPU. This file lists what is public."""
 
-from seqdl import nn, ops, optim
+from seqdl import nn, ops, optim, surfaces
 from seqdl.errors import InputError, ModelFileError, OutputError, QualityError, SeqdlError, UsageError
 from seqdl.gradcheck import GradientError, gradcheck
 from seqdl.graph import Graph, graph_of
@@ -42,4 +42,5 @@ __all__ = [
     "optim",
     "set_num_threads",
     "summary",
+    "surfaces",
 ]
