@@ -200,6 +200,13 @@ def test_evaluating_leaves_each_module_in_its_own_mode() -> None:
         assert not net[1].training
 
 
+@pytest.mark.parametrize("layer", [nn.GRU(3, 4), nn.LSTM(3, 4, bidirectional=True)])
+@pytest.mark.parametrize("symbol", [-1, 3, 500_000])
+def test_a_symbol_that_a_recurrent_layer_has_no_input_for_is_refused(layer: nn.Module, symbol: int) -> None:
+    with pytest.raises(ValueError, match=rf"integers in \[0, 3\) expected, found {min(symbol, 2)} to {max(symbol, 2)}"):
+        layer(np.array([[2], [symbol]]))
+
+
 def test_dropout_does_nothing_in_evaluation_or_with_p_zero() -> None:
     x = Tensor(draw(5, 5))
     assert nn.Dropout(0.9).eval()(x) is x
