@@ -2,7 +2,11 @@
 
 Real: what `seqdl data build` makes of files that a user has (the folder --from, laid out as tests/conftest.py finds
 it), or `seqdl data fetch` gets. Our own: characters that a program writes, a text that the shipped model writes, the
-samples. A chapter reads the same names either way, and prints which it ran on.
+samples. A chapter reads the same names either way, and prints which it ran on. docs/build.py gathers them by itself;
+
+    python docs/datasets.py [FOLDER]
+
+does it for who opens a chapter in Jupyter: into docs/chapters/data, real ones from FOLDER; MNIST is fetched.
 """
 
 from __future__ import annotations
@@ -151,3 +155,7 @@ def _own_set(classes: Sequence[str], each: int, seed: Sequence[int]):  # type: i
     images = np.rint(255 * redraw(way, np.arange(len(labels)), 28, draw)).astype(np.uint8)
     writers = np.array([f"program {n}" for n in range(len(labels))], object)
     return ImageSet(images, labels, tuple(classes), writers, way)
+
+
+if __name__ == "__main__":
+    print(*gather(Path(__file__).parent / "chapters" / "data", Path((sys.argv[1:] or ["."])[0])), sep="\n")

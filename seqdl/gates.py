@@ -54,7 +54,8 @@ def gates(layer: GRU | LSTM, x: Any, state: Any = None) -> dict[str, Steps]:
 
     By layer and direction, named as the weights: "l0", "l1", "l0_reverse"; those of the second direction stand at the
     step of the input they belong to. x, state: what the layer takes; dropout between layers is left out, as in
-    evaluation. ValueError for inputs of another shape.
+    evaluation. All are of the dtype of the layer's weights. ValueError for inputs of another shape or without a step,
+    and for integers that the layer has no input for.
     """
     inputs = _inputs(layer, x)
     states = _states(layer, state, inputs.shape[1])
@@ -72,13 +73,18 @@ def gates(layer: GRU | LSTM, x: Any, state: Any = None) -> dict[str, Steps]:
 
 
 def _inputs(layer: GRU | LSTM, x: Any) -> Array:
-    """(T, B, D) of what the layer takes; integers become one-hot."""
-    values = np.asarray(x)
+    """(T, B, D) of what the layer takes, in the dtype of its weights; integers become one-hot."""
+    values, width = np.asarray(x), layer.input_size
     if values.dtype.kind in "iu":
-        values = np.eye(layer.input_size, dtype=layer.weight_hh_l0.dtype)[values]  # type: ignore[union-attr]
-    if values.ndim != 3 or values.shape[2] != layer.input_size:
-        raise ValueError(f"gates: expected (T, B, {layer.input_size}), or integers (T, B), got {np.shape(x)}")
-    return values.swapaxes(0, 1) if layer.batch_first else values
+        if values.size and not 0 <= values.min() <= values.max() < width:
+            raise ValueError(f"gates: integers must be in [0, {width}), found {values.min()} to {values.max()}")
+        values = np.eye(width)[values]
+    if values.ndim != 3 or values.shape[2] != width:
+        raise ValueError(f"gates: expected (T, B, {width}), or integers (T, B), got {np.shape(x)}")
+    values = values.swapaxes(0, 1) if layer.batch_first else values
+    if not len(values):
+        raise ValueError("gates: expected one step at least, got none")
+    return values.astype(layer.weight_hh_l0.dtype, copy=False)  # type: ignore[union-attr]
 
 
 def _states(layer: GRU | LSTM, state: Any, batch: int) -> list[Array]:

@@ -3,6 +3,7 @@
     x, y = Tensor([2.0], requires_grad=True), Tensor([3.0], requires_grad=True)
     graph_of(x * y + x, names={"x": x, "y": y})       # shows itself in a notebook
     graph_of(loss, names=model).save("loss.svg")      # parameters by their path
+    graph_of(loss, names={"pictures": x, "network": model})
 
 Draw before backward(), which frees the graph. Numbers and plain arrays among the inputs leave no trace, so they are
 not in the picture.
@@ -11,7 +12,7 @@ not in the picture.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,14 +52,18 @@ class Graph:
     def svg(self) -> str:
         """A picture: leaves as boxes, operations rounded, values flow downwards."""
         lines = [(vertex.name, vertex.about) for vertex in self.vertices]
-        operations = [vertex.name for vertex in self.vertices if vertex.kind == "operation"]
+        made = [vertex for vertex in self.vertices if vertex.kind == "operation"]
         return draw(
             [vertex.inputs for vertex in self.vertices],
             lines,
             fills=[FILLS[vertex.kind] for vertex in self.vertices],
             rounded=[vertex.kind == "operation" for vertex in self.vertices],
-            title=f"Graph of {len(operations)} operations: {', '.join(operations)}",
+            title=f"Graph with {len(made)} operation{'s' * (len(made) != 1)}",
+            description="; ".join(map(self._sentence, made)),
         )
+
+    def _sentence(self, vertex: Vertex) -> str:
+        return f"{vertex.name} of {', '.join(self.vertices[source].name for source in vertex.inputs)}"
 
     def dot(self) -> str:
         """The same in Graphviz' language."""
@@ -83,17 +88,19 @@ class Graph:
         return self.svg()
 
 
-def graph_of(tensor: Tensor, names: Mapping[str, Tensor] | Module | None = None) -> Graph:
-    """The graph below `tensor`, with names for some of its leaves: of a dictionary, or of a module's parameters.
+def graph_of(tensor: Tensor, names: Mapping[str, Tensor | Module] | Module | None = None) -> Graph:
+    """The graph below `tensor`, with names for some of its leaves.
+
+    names: a dictionary of tensors, and of modules, whose parameters are then told by their path; or one module.
 
     GraphError for a tensor without a graph (a leaf, or one behind which backward() has freed it), and for more than
     200 vertices.
     """
     nodes, leaves, values = _below(tensor)
     if len(nodes) + len(leaves) > MOST:
-        raise GraphError(f"graph of {len(nodes)} operations: too many to draw; draw that of a part")
-    named = dict(names.named_parameters()) if isinstance(names, Module) else names or {}
-    name_of = {id(each): name for name, each in named.items()}
+        count = len(nodes) + len(leaves)
+        raise GraphError(f"graph of {count} vertices: more than {MOST} are too many to draw; draw that of a part")
+    name_of = {id(each): name for name, each in _named(names)}
     vertices = [_leaf(each, name_of.get(id(each))) for each in leaves]
     number: dict[int, int] = {id(each): n for n, each in enumerate(leaves)}
     for node in nodes:
@@ -101,6 +108,17 @@ def graph_of(tensor: Tensor, names: Mapping[str, Tensor] | Module | None = None)
         number[id(node)] = len(vertices)
         vertices.append(Vertex(node.name, ", ".join(values[id(node)]), "operation", tuple(inputs)))
     return Graph(tuple(vertices))
+
+
+def _named(names: Mapping[str, Tensor | Module] | Module | None) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(names, Module):
+        yield from names.named_parameters()
+        return
+    for name, each in (names or {}).items():
+        if isinstance(each, Module):
+            yield from ((f"{name}.{path}", parameter) for path, parameter in each.named_parameters())
+        else:
+            yield name, each
 
 
 def _below(tensor: Tensor) -> tuple[list[Node], list[Tensor], dict[int, list[str]]]:

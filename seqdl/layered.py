@@ -11,8 +11,10 @@ from itertools import pairwise
 from xml.sax.saxutils import escape
 
 SWEEPS = 8
-HIGH, BETWEEN, BESIDE, MARGIN = 40, 34, 18, 8  # pixels: a vertex, and the gaps between them
+HIGH, BETWEEN, BESIDE, PASSING, MARGIN = 40, 34, 18, 7, 8  # pixels: a vertex, and the gaps, also beside an edge
 LETTER, PADDING = 7.2, 18  # pixels: width of a letter, and around the words
+ACROSS = 560  # pixels: inputs of one vertex that need more stand in several rows
+APART = 14  # pixels between edges that lead from one vertex to the same other one
 FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 INK, PALE = "#222222", "#666666"
 
@@ -24,10 +26,11 @@ def draw(
     fills: Sequence[str],
     rounded: Sequence[bool],
     title: str,
+    description: str,
 ) -> str:
     """An SVG document. inputs: of each vertex the earlier ones it is made of; lines: its two lines of words."""
-    layers, ways = _layers(inputs)
     widths = [max(map(len, both)) * LETTER + PADDING for both in lines]
+    layers, ways = _layers(inputs, widths)
     widths += [0.0] * (sum(map(len, layers)) - len(lines))  # points that edges pass
     x = _places(layers, _neighbours(ways), widths)
     depth = {vertex: n for n, layer in enumerate(layers) for vertex in layer}
@@ -38,25 +41,50 @@ def draw(
     def top(vertex: int) -> float:
         return MARGIN + depth[vertex] * (HIGH + BETWEEN)
 
-    shapes = [_edge([(x[v] - left, top(v)) for v in way]) for way in ways]
+    shapes = []
+    for way in ways:
+        for aside in _asides(inputs[way[-1]].count(way[0])):
+            shapes.append(_edge([(x[v] - left + aside, top(v)) for v in way]))
     for v, words in enumerate(lines):
         shapes.append(_box(x[v] - left, top(v), widths[v], words, fills[v], HIGH / 2 if rounded[v] else 4))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{across:.0f}" height="{down:.0f}" '
         f'viewBox="0 0 {across:.1f} {down:.1f}" style="max-width: 100%; height: auto" font-family="{FONT}">\n'
-        f"<title>{escape(title)}</title>\n" + "\n".join(shapes) + "\n</svg>\n"
+        f"<title>{escape(title)}</title>\n<desc>{escape(description)}</desc>\n" + "\n".join(shapes) + "\n</svg>\n"
     )
 
 
-def _layers(inputs: Sequence[Sequence[int]]) -> tuple[list[list[int]], list[list[int]]]:
-    """Vertices by layer, points of edges included, and of each edge the vertices and points it passes."""
+def _asides(count: int) -> list[float]:
+    """How far each of so many edges between the same two vertices lies from the middle."""
+    return [APART * (n - (count - 1) / 2) for n in range(count)]
+
+
+def _depths(inputs: Sequence[Sequence[int]], widths: Sequence[float]) -> list[int]:
+    """The layer of each vertex: below all it is made of; a source right above the first that needs it."""
+    rows: dict[int, int] = {}  # of each source, how far above that
     depth = [0] * len(inputs)
     for v, sources in enumerate(inputs):
-        depth[v] = 1 + max((depth[s] for s in sources), default=-1)
-    for v in reversed(range(len(inputs))):  # a source stands right above the first that needs it
-        users = [depth[u] for u, sources in enumerate(inputs) if v in sources]
-        if not inputs[v] and users:
-            depth[v] = min(users) - 1
+        rows |= _rows([s for s in dict.fromkeys(sources) if not inputs[s] and s not in rows], widths)
+        depth[v] = max((depth[s] + 1 if inputs[s] else rows[s] for s in sources), default=0)
+    for source, row in rows.items():
+        depth[source] = min(depth[u] for u, sources in enumerate(inputs) if source in sources) - row
+    return depth
+
+
+def _rows(sources: Sequence[int], widths: Sequence[float]) -> dict[int, int]:
+    """The row of each, no row too wide, the last row being 1."""
+    row, used, rows = 0, 0.0, {}
+    for source in sources:
+        used += widths[source] + BESIDE
+        if used > ACROSS:
+            row, used = row + 1, widths[source] + BESIDE
+        rows[source] = row
+    return {source: row + 1 - above for source, above in rows.items()}
+
+
+def _layers(inputs: Sequence[Sequence[int]], widths: Sequence[float]) -> tuple[list[list[int]], list[list[int]]]:
+    """Vertices by layer, points of edges included, and of each edge the vertices and points it passes."""
+    depth = _depths(inputs, widths)
     layers: list[list[int]] = [[] for _ in range(max(depth) + 1)]
     for v, level in enumerate(depth):
         layers[level].append(v)
@@ -102,7 +130,8 @@ def _pack(layer: Sequence[int], wanted: Sequence[float], widths: Sequence[float]
     """Put a layer as near to the wanted places as its order and the widths allow."""
     places: list[float] = []
     for n, v in enumerate(layer):
-        least = places[-1] + (widths[layer[n - 1]] + widths[v]) / 2 + BESIDE if n else wanted[0]
+        gap = BESIDE if n and widths[v] and widths[layer[n - 1]] else PASSING
+        least = places[-1] + (widths[layer[n - 1]] + widths[v]) / 2 + gap if n else wanted[0]
         places.append(max(wanted[n], least))
     shift = sum(w - p for w, p in zip(wanted, places, strict=True)) / max(len(places), 1)
     x.update((v, place + shift) for v, place in zip(layer, places, strict=True))

@@ -1,10 +1,35 @@
-"""What the tests of the page share: a browser, and what went wrong in it."""
+"""What the tests of pages share: a browser, and what went wrong in it."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def launched(playwright: Any) -> Iterator[Any]:
+    """A browser while a fixture lasts, started by playwright.sync_api; skips the tests where there is none."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"no browser here: {', '.join(BROWSERS)}")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def picture(page: Any, name: str) -> None:
+    """Keep what a page looks like, all of it, where somebody wants to see it."""
+    folder = os.environ.get("SEQDL_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 class Watch:

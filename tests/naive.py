@@ -162,6 +162,15 @@ def cross_entropy(
     return np.array(sum(losses) / (counted if reduction == "mean" else 1))
 
 
+def binary_cross_entropy_with_logits(logits: Array, target: Array) -> Array:
+    """-y log p - (1 - y) log(1 - p), p = 1 / (1 + exp(-s)): of each value."""
+    losses = []
+    for s, y in zip(logits.ravel(), target.ravel(), strict=True):
+        p = 1 / (1 + math.exp(-s))
+        losses.append(-y * math.log(p) - (1 - y) * math.log(1 - p))
+    return np.array(losses).reshape(logits.shape)
+
+
 def sgd_step(
     w: Array,
     g: Array,

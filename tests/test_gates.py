@@ -24,9 +24,11 @@ GENERATOR = np.random.default_rng(1)
 def test_states_are_those_of_the_layer(cell: Any, bias: bool, bidirectional: bool) -> None:
     layer = cell(5, 4, num_layers=2, bias=bias, bidirectional=bidirectional, generator=GENERATOR)
     x = GENERATOR.standard_normal((7, 3, 5), np.float32)
-    found = gates(layer, x)
+    starts = (Tensor(GENERATOR.standard_normal((2 * layer.directions, 3, 4), np.float32)) for _ in "hc")
+    state = tuple(starts) if cell is nn.LSTM else next(starts)
+    found = gates(layer, x, state)
     last = [found[name]["h"] for name in ("l1", "l1_reverse")[: layer.directions]]
-    np.testing.assert_allclose(np.concatenate(last, axis=2), layer(x)[0].data, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate(last, axis=2), layer(x, state)[0].data, atol=1e-6)
 
 
 @pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
@@ -85,9 +87,23 @@ def test_gates_are_float32(cell: Any) -> None:
     assert {values.dtype for values in found.values()} == {np.dtype(np.float32)}
 
 
-def test_inputs_of_another_width_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"expected \(T, B, 5\), or integers \(T, B\), got \(6, 2, 3\)"):
-        gates(nn.GRU(5, 4), np.zeros((6, 2, 3), np.float32))
+def test_gates_of_inputs_in_float64_are_float32_as_the_layers_states_are() -> None:
+    layer = nn.GRU(5, 4, generator=GENERATOR)
+    assert gates(layer, np.ones((3, 2, 5)))["l0"]["h"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (np.zeros((6, 2, 3), np.float32), r"expected \(T, B, 5\), or integers \(T, B\), got \(6, 2, 3\)"),
+        (np.zeros((0, 2, 5), np.float32), "one step at least, got none"),
+        (np.array([[0], [5]]), r"integers must be in \[0, 5\), found 0 to 5"),
+        (np.array([[-1], [2]]), "found -1 to 2"),
+    ],
+)
+def test_inputs_that_the_layer_does_not_take_are_refused(x: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        gates(nn.GRU(5, 4), x)
 
 
 def test_a_text_model_traces_each_character() -> None:
@@ -96,6 +112,10 @@ def test_a_text_model_traces_each_character() -> None:
     assert trace.characters == tuple("To be,\nor not")
     assert list(trace.layers) == ["l0", "l1"]
     assert {name: values.shape for name, values in trace.layers["l1"].items()} == dict.fromkeys("rznh", (13, 512))
+
+
+def test_without_a_text_the_newline_is_traced_with_which_writing_begins(model_file: Any) -> None:
+    assert CharModel.load(model_file).trace("").characters == ("\n",)
 
 
 def test_a_character_of_several_bytes_takes_several_steps(model_file: Any) -> None:

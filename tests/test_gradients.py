@@ -82,6 +82,10 @@ CASES = {
     "softmax": [(ops.softmax, [real(3, 4)]), (with_options("softmax", axis=0), [real(3, 4)])],
     "log_softmax": [(ops.log_softmax, [real(3, 4)])],
     "dropout": [(same_seed, [real(5, 6), 0.4])],
+    "binary_cross_entropy_with_logits": [
+        (ops.binary_cross_entropy_with_logits, [real(4, 3), symbols(2, 4, 3)]),
+        (with_options("binary_cross_entropy_with_logits", reduction="none"), [real(5), np.linspace(0, 1, 5)]),
+    ],
     "cross_entropy": [
         (ops.cross_entropy, [real(6, 4), symbols(4, 6)]),
         (with_options("cross_entropy", reduction="none", label_smoothing=0.1), [real(5, 3), symbols(3, 5)]),

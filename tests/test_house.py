@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import importlib
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-import seqdl as library
 from seqdl.modelfile import read_metadata
 from seqdl.text.model import CharModel, model_path
 
@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "seqdl_serve": {"seqdl_serve", "seqdl_vision", "seqdl", "seqdl_data"},
     "seqdl_cli": set(ROOTS),
 }
+PUBLIC = ("seqdl", "seqdl.nn", "seqdl.ops", "seqdl.text", "seqdl.dna", "seqdl.training", "seqdl_vision")  # root lists
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -77,9 +78,11 @@ def test_modules_import_each_other_without_cycle() -> None:
     assert list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
 
 
-def test_everything_public_exists() -> None:
-    missing = [name for name in library.__all__ if not hasattr(library, name)]
-    assert not missing
+@pytest.mark.parametrize("root", PUBLIC)
+def test_everything_public_exists_and_is_listed_once(root: str) -> None:
+    library = importlib.import_module(root)
+    assert [name for name in library.__all__ if not hasattr(library, name)] == []
+    assert len(set(library.__all__)) == len(library.__all__)
 
 
 def test_readme_names_every_command() -> None:

@@ -948,6 +948,30 @@ def test_cross_entropy_of_probabilities_is_that_of_each_class_weighed(dtype, red
     close(ops.cross_entropy(logits, shares, **options, reduction=reduction).data, wanted)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_binary_cross_entropy_equals_the_formula(dtype, reduction) -> None:
+    logits, target = draw(4, 3, dtype=dtype), np.linspace(0, 1, 12).reshape(4, 3)
+    losses = naive.binary_cross_entropy_with_logits(logits, target)
+    wanted = {"mean": losses.mean(), "sum": losses.sum(), "none": losses}[reduction]
+    close(ops.binary_cross_entropy_with_logits(logits, target, reduction=reduction).data, wanted)
+
+
+def test_binary_cross_entropy_of_logits_that_would_overflow_exp() -> None:
+    logits = Tensor(np.array([1000, -1000, 1000, -1000], np.float32), requires_grad=True)
+    losses = ops.binary_cross_entropy_with_logits(logits, np.array([1, 0, 0, 1]), reduction="none")
+    losses.backward(np.ones(4))
+    np.testing.assert_array_equal(losses.data, [0, 0, 1000, 1000])
+    np.testing.assert_array_equal(logits.grad, [0, 0, 1, -1])
+
+
+@pytest.mark.parametrize("loss", [ops.cross_entropy, ops.binary_cross_entropy_with_logits])
+def test_a_loss_of_an_unknown_reduction_or_shape_says_so(loss) -> None:
+    with pytest.raises(ValueError, match="mean, sum or none, got 'median'"):
+        loss(np.zeros((3, 2)), np.zeros(3, int), reduction="median")
+    with pytest.raises(ValueError, match=r"expected, got \(3, 2\) and \(4,\)"):
+        loss(np.zeros((3, 2)), np.zeros(4, int))
+
+
 def test_cross_entropy_of_logits_that_would_overflow_exp() -> None:
     logits = np.array([[1000.0, 0.0], [-1000.0, 0.0]], np.float32)
     losses = ops.cross_entropy(logits, np.array([1, 1]), reduction="none").data

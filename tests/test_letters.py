@@ -63,6 +63,17 @@ def test_an_untrained_model_learns_and_is_judged_without_dropout() -> None:
     assert (once != again).any()
 
 
+def test_an_untrained_model_has_the_weights_that_its_generator_draws() -> None:
+    once, again, other = (Letters.untrained("ab", "mlp", generator=np.random.default_rng(n)) for n in (1, 1, 2))
+    np.testing.assert_array_equal(once.logits(images(2)), again.logits(images(2)))
+    assert (once.logits(images(2)) != other.logits(images(2))).any()
+
+
+def test_an_untrained_model_of_no_network_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"no network 'gpt': it must be one of .*residual"):
+        Letters.untrained("ab", "gpt")
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_network_reads_any_number_of_pictures(name: str) -> None:
     model = letters(name)
@@ -156,6 +167,15 @@ def test_a_network_of_ones_own_is_judged_by_the_classes_and_goes_on_training() -
     assert all(part.training for _, part in network.named_modules())
 
 
+def test_to_judge_a_network_changes_nothing_in_it() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(784, 3))
+    before = {name: array.copy() for name, array in network.state_dict().items()}
+    judge(network, labelled([0, 1, 2], ("a", "b", "c")))
+    assert "0.running_mean" in before
+    for name, array in network.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
 def test_pictures_in_place_of_the_data_are_those_that_are_judged() -> None:
     data, model = labelled([0, 1], ("A", "a")), letters()
     spoilt = corrupted(data.images)
@@ -190,6 +210,13 @@ def test_corrupted_pictures_are_moved_by_two_pixels_at_most_and_five_inverted() 
     assert max(differing) <= 5
     assert np.mean(differing) > 4.8
     np.testing.assert_array_equal(spoilt, corrupted(image))
+
+
+def test_with_a_generator_pictures_are_spoilt_anew_each_time() -> None:
+    generator, image = np.random.default_rng(1), images(3)
+    once, again = corrupted(image, generator), corrupted(image, generator)
+    assert (once != again).any()
+    np.testing.assert_array_equal(once, corrupted(image, np.random.default_rng(1)))
 
 
 def test_pictures_can_be_moved_alone_or_have_pixels_inverted_alone() -> None:

@@ -16,6 +16,7 @@ from seqdl.metrics import reliability
 from seqdl.training.loop import Settings
 from seqdl_cli.evaluate import app
 from seqdl_data.images import ImageSet, Part, write_images
+from seqdl_vision import mistakes
 from seqdl_vision.charts import CELL, Curve, Histogram, confusion_chart, histogram_chart, reliability_chart
 from seqdl_vision.evaluation import figures, judge_logits
 from seqdl_vision.letters import Letters, build
@@ -70,8 +71,19 @@ def test_mistakes_are_those_the_model_was_surest_of() -> None:
 
 def test_mistakes_in_pictures_of_shares_are_drawn_as_those_of_bytes() -> None:
     judged = examined(CHANCES, [0, 0, 2, 0]).judged
-    shares = replace(judged, images=judged.images.astype(np.float32) / 255)
-    np.testing.assert_array_equal(mistakes_sheet(shares), mistakes_sheet(judged))
+    faint = replace(judged, images=judged.images // 2)  # stay so
+    shares = replace(faint, images=faint.images.astype(np.float32) / 255)
+    np.testing.assert_array_equal(mistakes_sheet(shares), mistakes_sheet(faint))
+
+
+def test_the_sheet_says_what_each_mistake_is_and_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mistakes, "sheet", lambda tiles, columns, scale, title: (tiles, title))
+    tiles, title = mistakes_sheet(examined(CHANCES, [0, 0, 2, 0]).judged, examined(CHANCES[:1], [1]).judged, most=2)
+    assert title == "The 2 surest of 3 mistakes in 5 pictures"
+    assert [[line.text for line in tile.lines] for tile in tiles] == [
+        ["is b", "said a  90.0%"],
+        ["is a", "said b  70.0%"],
+    ]
 
 
 def test_the_text_tells_figures_intervals_and_confusions() -> None:

@@ -189,6 +189,24 @@ def test_evaluating_ends_in_the_mode_that_was_also_after_an_error(before: bool) 
     assert net[0].training is before
 
 
+def test_evaluating_leaves_each_module_in_its_own_mode() -> None:
+    net = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.5))
+    net[0].eval()
+    with nn.evaluating(net):
+        assert not net[1].training
+    assert [net.training, net[0].training, net[1].training] == [True, False, True]
+    net.eval()[1].train()
+    with nn.evaluating(net):
+        assert not net[1].training
+
+
+@pytest.mark.parametrize("layer", [nn.GRU(3, 4), nn.LSTM(3, 4, bidirectional=True)])
+@pytest.mark.parametrize("symbol", [-1, 3, 500_000])
+def test_a_symbol_that_a_recurrent_layer_has_no_input_for_is_refused(layer: nn.Module, symbol: int) -> None:
+    with pytest.raises(ValueError, match=rf"integers in \[0, 3\) expected, found {min(symbol, 2)} to {max(symbol, 2)}"):
+        layer(np.array([[2], [symbol]]))
+
+
 def test_dropout_does_nothing_in_evaluation_or_with_p_zero() -> None:
     x = Tensor(draw(5, 5))
     assert nn.Dropout(0.9).eval()(x) is x

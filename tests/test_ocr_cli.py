@@ -20,7 +20,6 @@ import pytest
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner, Result
 
-import seqdl_vision
 from seqdl import parallel
 from seqdl.text import CharModel
 from seqdl_cli.main import app
@@ -401,7 +400,3 @@ def test_a_closed_pipe_ends_quietly(seqdl, fifty: Path, model: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == b'{"schema"'
     assert b"Broken" not in done.stderr
-
-
-def test_everything_public_exists() -> None:
-    assert [name for name in seqdl_vision.__all__ if not hasattr(seqdl_vision, name)] == []

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from seqdl.errors import UsageError
 from seqdl_data.glyphs import fit_all
 from seqdl_data.pictures import open_picture
 from seqdl_vision.letters import Letters, model_path
@@ -190,6 +191,11 @@ def test_the_same_page_gives_the_same_reading() -> None:
 def test_readings_are_scored(reference: str, reading: str, characters: float, found: int, said: int) -> None:
     result = score(reference, reading)
     assert (result.characters, result.found, result.said) == (characters, found, said)
+
+
+def test_a_reference_of_no_character_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"the reference '\.\.\.' holds no letter or digit"):
+        score("...", "abc")
 
 
 FLOORS = {  # characters right, a little below what the shipped model reads

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from seqdl.errors import UsageError
 from seqdl.tensor import Tensor
 from seqdl.text import CharModel, TextSettings, resume_text, train_text
 from seqdl.text.corpus import read_corpus
@@ -261,6 +262,17 @@ def test_divergence_goes_back_before_a_state_that_was_about_to_diverge(
     assert notes == ["diverged at step 24: back to step 12, learning rate halved"]
 
 
+@pytest.mark.parametrize(
+    ("latest", "smoothed", "sound"), [(1.2, 1.2, True), (9.0, 1.2, False), (1.2, 9.0, False), (math.inf, 1.2, False)]
+)
+def test_a_state_is_sound_while_neither_the_last_batch_nor_the_mean_loss_has_risen(
+    task: BrokenTask, log: RunLog, tmp_path: Path, latest: float, smoothed: float, sound: bool
+) -> None:
+    trainer = Trainer(task, QUICK, tmp_path / "run", log)
+    trainer.progress.lowest, trainer.latest, trainer.progress.loss = 1.0, latest, smoothed
+    assert trainer._is_sound() is sound
+
+
 def test_endless_divergence_gives_up(task: BrokenTask, log: RunLog, tmp_path: Path) -> None:
     task.bad = range(5, 10_000)
     with pytest.raises(DivergedError, match="check the data"):
@@ -326,6 +338,11 @@ def test_validations_are_spread_evenly(text: Path, tmp_path: Path) -> None:
     train_text([text], tmp_path / "run", replace(QUICK, epochs=2, validations=5), SMALL)
     steps = [row.step for row in load_run(tmp_path / "runs.sqlite", "run").validation]
     assert steps == [math.ceil(92 * k / 5) for k in range(1, 6)]
+
+
+def test_another_spacing_is_wrong_use() -> None:
+    with pytest.raises(UsageError, match="spacing must be one of even, doubling"):
+        Settings(spacing="halving")
 
 
 def test_validations_double_their_distance(text: Path, tmp_path: Path) -> None:

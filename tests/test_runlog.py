@@ -176,6 +176,11 @@ def test_unknown_curves_name_those_there_are(path: Path, method: str, arguments:
         getattr(load_run(path, "first"), method)(*arguments)
 
 
+def test_a_run_without_layers_says_so(path: Path):
+    with create(path), pytest.raises(UsageError, match="name='w': nothing was recorded"):
+        load_run(path, "first").layer("w")
+
+
 def test_array_that_was_not_recorded(path: Path):
     with create(path) as log:
         log.layers(3, {"w": np.ones(2)}, {})

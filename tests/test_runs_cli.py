@@ -227,6 +227,17 @@ def test_plot_of_letters_has_a_panel_of_accuracy_beside_the_loss(tmp_path: Path)
     plot_runs([load_run(tmp_path / "runs.sqlite", 1)], tmp_path / "letters.png")
 
 
+def test_each_panel_draws_what_its_title_says(log: Path):
+    figure = draw_runs([load_run(log, 1)])
+    ends = {axes.get_title(loc="left"): axes.lines[-1].get_ydata()[-1] for axes in figure.axes[1:]}
+    assert ends == {
+        "Learning rate": 0.01,
+        "Gradient norm, all parameters": 1 / 80,
+        "Weight norm per parameter": pytest.approx(3**0.5),
+        "Gradient norm per parameter": 0,
+    }
+
+
 def test_a_drawn_run_shows_itself_in_a_notebook(log: Path):
     assert draw_runs([load_run(log, 1)])._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 pytest.importorskip("fastapi")
 playwright = pytest.importorskip("playwright.sync_api")
 
-from browser import BROWSERS, FAINT, Watch, nameless_controls  # noqa: E402
+from browser import FAINT, Watch, launched, nameless_controls, picture  # noqa: E402
 from serving import running_server  # noqa: E402
 
 pytestmark = pytest.mark.browser
@@ -37,14 +35,8 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no browser here: {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as driver:
-        expect.set_options(timeout=PATIENCE)
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    expect.set_options(timeout=PATIENCE)
+    yield from launched(playwright)
 
 
 @pytest.fixture
@@ -67,14 +59,6 @@ def opened(server: str, browser: Any) -> Iterator[Open]:
         context.close()
         assert not watch.strangers
         assert not [text for text in watch.complaints if not expected or expected not in text]
-
-
-def picture(page: Any, name: str) -> None:
-    """Keep what the page looks like, where somebody wants to see it."""
-    folder = os.environ.get("SEQDL_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def write(page: Any, prompt: str = "ROMEO:\n", seed: str = "7") -> None:

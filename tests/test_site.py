@@ -5,6 +5,7 @@ It is built once, short; SEQDL_SITE names a folder with a built one to look at t
 
 from __future__ import annotations
 
+import importlib
 import re
 import shutil
 import sys
@@ -18,7 +19,7 @@ import pytest
 pytest.importorskip("myst_nb")
 pytest.importorskip("furo")
 from site_pages import DOCS, ROOT, Html, read, run_build
-from test_house import MAY_IMPORT
+from test_house import MAY_IMPORT, PUBLIC
 
 sys.path.append(str(DOCS / "extensions"))
 CHAPTERS = sorted(DOCS.glob("chapters/[0-9]*.md"))
@@ -132,6 +133,14 @@ def test_every_shipped_model_has_its_card(site: Path) -> None:
         assert card["training"]["command"] in text
         assert card["licence"] in text
         assert (ROOT / "recipes" / f"{'splice-' * (card['kind'] == 'sites')}{path.stem}.toml").is_file()
+
+
+@pytest.mark.parametrize("root", PUBLIC)
+def test_everything_public_is_in_the_reference(site: Path, root: str) -> None:
+    ids = set().union(*(read(page).ids for page in (site / "reference").glob("*.html")))
+    told = {each.rpartition(".")[2] for each in ids if "." in each}
+    library = importlib.import_module(root)
+    assert [name for name in library.__all__ if callable(getattr(library, name)) and name not in told] == []
 
 
 def test_every_module_is_on_the_map(site: Path) -> None:

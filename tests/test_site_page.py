@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import pytest
 pytest.importorskip("myst_nb")
 playwright = pytest.importorskip("playwright.sync_api")
 
-from browser import BROWSERS, FAINT, Watch  # noqa: E402
+from browser import FAINT, Watch, launched, picture  # noqa: E402
 
 pytestmark = pytest.mark.browser
 LOOKS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark")]
@@ -22,20 +20,7 @@ WIDER = "document.documentElement.scrollWidth - innerWidth"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no browser here: {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def picture(page: Any, name: str) -> None:
-    """Keep what a page looks like, where somebody wants to see it."""
-    folder = os.environ.get("SEQDL_SCREENSHOTS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"site-{name.replace('/', '-')}.png", full_page=True)
+    yield from launched(playwright)
 
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
@@ -48,7 +33,7 @@ def test_every_page_can_be_read(site: Path, browser: Any, width: int, scheme: st
         if page.evaluate(WIDER) > 0:
             faults.append((str(path), "wider than the window", page.evaluate(WIDER)))
         faults += [(str(path), "faint", *found) for found in page.evaluate(FAINT)[:3]]
-        picture(page, f"{path.with_suffix('')}-{width}-{scheme}")
+        picture(page, f"site-{'-'.join(path.with_suffix('').parts)}-{width}-{scheme}")
     assert not faults
     assert not watch.complaints
     assert not watch.strangers

@@ -257,6 +257,18 @@ def test_cross_entropy_of_probabilities(reduction, seed, dtype) -> None:
     p.compare("cross_entropy", ours, theirs, [x])
 
 
+@SEEDS
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_binary_cross_entropy_with_logits(reduction, seed, dtype) -> None:
+    p = Pair(seed, dtype)
+    shape = p.number(1, 30), p.number(1, 4)
+    target = p.rng.integers(0, 2, shape).astype(dtype) if p.flag() else p.rng.random(shape).astype(dtype)
+    x = p.leaves(*shape)
+    ours = ops.binary_cross_entropy_with_logits(x[0] * 3.0, target, reduction=reduction)
+    theirs = F.binary_cross_entropy_with_logits(x[1] * 3.0, torch.tensor(target), reduction=reduction)
+    p.compare("binary_cross_entropy_with_logits", ours, theirs, [x])
+
+
 ACTIVATIONS = {
     "gelu": (ops.gelu, F.gelu),
     "relu": (ops.relu, F.relu),

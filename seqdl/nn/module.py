@@ -131,15 +131,14 @@ class Module:
 
 @contextmanager
 def evaluating(module: Module) -> Iterator[None]:
-    """While this is open the module is in evaluation; then it is in training again if it was before."""
-    was_training = module.training
-    if was_training:
-        module.eval()
+    """While this is open the module is in evaluation, with all below it; then each is again in the mode it was in."""
+    modes = [(each, each.training) for _, each in module.named_modules()]
+    module.eval()
     try:
         yield
     finally:
-        if was_training:
-            module.train()
+        for each, training in modes:
+            each.training = training
 
 
 class ModuleList(Module):

@@ -3,7 +3,7 @@
 from seqdl.ops.activation import dropout, gelu, log_softmax, relu, sigmoid, softmax, tanh
 from seqdl.ops.arithmetic import add, div, exp, linear, log, matmul, mul, neg, pow, sqrt, sub
 from seqdl.ops.convolution import conv2d, max_pool2d
-from seqdl.ops.loss import cross_entropy
+from seqdl.ops.loss import binary_cross_entropy_with_logits, cross_entropy
 from seqdl.ops.normalisation import batch_norm, layer_norm
 from seqdl.ops.recurrent import gru, lstm
 from seqdl.ops.reduction import max, mean, sum, var
@@ -15,6 +15,7 @@ __all__ = [
     "Operation",
     "add",
     "batch_norm",
+    "binary_cross_entropy_with_logits",
     "concat",
     "conv2d",
     "cross_entropy",

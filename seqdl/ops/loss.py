@@ -30,8 +30,7 @@ def cross_entropy(
     A target of shape (N, C) gives the probability of each class; it knows no `ignore_index`, and the mean is over N.
     reduction: "mean", "sum" or "none". Softmax and loss are one pass; the gradient reuses its exponentials.
     """
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"reduction must be mean, sum or none, got {reduction!r}")
+    _check_reduction(reduction)
     if target.ndim == 2:
         return _of_probabilities(logits, target, weight, label_smoothing, reduction)
     if logits.ndim != 2 or target.shape != logits.shape[:1]:
@@ -105,3 +104,32 @@ def _of_probabilities(
         return (upstream * (np.exp(log_p) * y.sum(axis=1, keepdims=True) - y),)
 
     return value, backward
+
+
+@operation("(*), (*) -> (), (*) if not reduced")
+def binary_cross_entropy_with_logits(logits: Array, target: Array, *, reduction: str = "mean") -> Any:
+    """Negative log-probability of yes or no, as torch.nn.functional.binary_cross_entropy_with_logits.
+
+    A logit s is a probability of yes, 1 / (1 + exp(-s)); target: 1 for yes, 0 for no, or the probability of yes; it
+    gets no gradient. Written as max(s, 0) - s y + log(1 + exp(-|s|)), which neither overflows nor loses digits.
+    reduction: "mean", "sum" or "none".
+    """
+    _check_reduction(reduction)
+    if logits.shape != target.shape:
+        raise ValueError(f"logits and targets of one shape expected, got {logits.shape} and {target.shape}")
+    y = target.astype(logits.dtype)
+    tail = np.exp(-np.abs(logits))
+    losses = np.maximum(logits, 0) - logits * y + np.log1p(tail)
+    scale = np.asarray(1 / max(losses.size, 1) if reduction == "mean" else 1, logits.dtype)
+    value = losses if reduction == "none" else np.asarray(losses.sum(dtype=np.float64) * scale, logits.dtype)
+
+    def backward(g: Array) -> tuple[Array]:
+        probability = np.where(logits >= 0, 1, tail) / (1 + tail)
+        return (((probability - y) * (g * scale)).astype(logits.dtype),)
+
+    return value, backward
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be mean, sum or none, got {reduction!r}")

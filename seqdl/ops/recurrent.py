@@ -199,8 +199,10 @@ def _stack(
 
 
 def _check(cell: Any, x: Array, initial: tuple[Array, ...], weights: Sequence[Any], passes: int) -> None:
-    """Shapes and types must fit: the kernels check neither."""
-    w_hh = weights[1]
+    """Shapes, types and symbols must fit: the kernels check none of them."""
+    w_hh, inputs = weights[1], weights[0].shape[1]
+    if x.ndim == 2 and x.size and not 0 <= x.min() <= x.max() < inputs:
+        raise ValueError(f"input: integers in [0, {inputs}) expected, found {x.min()} to {x.max()}")
     H, rows = w_hh.shape[1], cell.gate_blocks * w_hh.shape[1]
     wanted = [(x, x.shape, "input")] if x.ndim == 3 else []
     wanted += [(state, (passes, x.shape[1], H), "initial state") for state in initial]

@@ -181,7 +181,10 @@ class CharModel:
         return self._packed
 
     def trace(self, text: str | bytes) -> Trace:
-        """The gates and states of every layer while the network reads a text from its beginning."""
+        """The gates and states of every layer while the network reads a text from its beginning.
+
+        Where there is no text that of a newline, with which writing begins. InputError for what is no Unicode text.
+        """
         symbols = self.read_symbols(text)
         characters = (self.vocabulary.decode([s]).decode(errors="backslashreplace") for s in symbols.tolist())
         return trace(self.network.rnn, symbols, characters)

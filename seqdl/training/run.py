@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -135,9 +135,10 @@ class Run:
         return _columns([row for row in self.layers if (row.name, row.what) == (name, of)], figure)
 
 
-def _check(argument: str, value: str, known: Iterable[str]) -> None:
+def _check(argument: str, value: str, known: Collection[str]) -> None:
     if value not in known:
-        raise UsageError(f"{argument}={value!r}: it must be one of {', '.join(known) or 'none: nothing was recorded'}")
+        choices = f"it must be one of {', '.join(known)}" if known else "nothing was recorded"
+        raise UsageError(f"{argument}={value!r}: {choices}")
 
 
 def _columns(rows: Sequence[Any], column: str) -> tuple[Array, Array]:

@@ -53,11 +53,13 @@ class Letters:
     ) -> Self:
         """A new model for these labels, in training mode: its weights are drawn from the generator.
 
-        network: a name of seqdl_vision.NETWORKS; options: its dropout, width and so on.
+        network: a name of seqdl_vision.NETWORKS, UsageError for another; options: its dropout, width and so on.
 
         >>> Letters.untrained("0123456789", "mlp", dropout=0.2).network.linear2.weight.shape
         (10, 64)
         """
+        if network not in NETWORKS:
+            raise UsageError(f"no network {network!r}: it must be one of {', '.join(NETWORKS)}")
         architecture = {"network": network, **options}
         return cls(build(architecture, len(labels), generator), architecture, tuple(labels))
 

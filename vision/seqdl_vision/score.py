@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqdl.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Score:
@@ -22,8 +24,10 @@ class Score:
 
 
 def score(reference: str, reading: str) -> Score:
-    """Compare two texts; the reference must hold a letter or digit."""
+    """Compare two texts; UsageError for a reference without a letter or digit."""
     wanted, ends = _split(reference)
+    if not wanted:
+        raise UsageError(f"the reference {reference[:40]!r} holds no letter or digit to score by")
     got, said = _split(reading)
     costs = _edit_costs(wanted, got)
     met = _aligned(costs, wanted, got)
