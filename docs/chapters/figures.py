@@ -45,7 +45,7 @@ ROWS = [
     Row(5, "letters, the series' CNN, at the end", "85%, one of two above 95%", EMNIST_LETTERS),
     Row(7, "2,000 digits, MLP: no remedy", "not told", FEW),
     Row(7, "2,000 digits, MLP: dropout", "does not do a lot", FEW + "; series: its letter network"),
-    Row(7, "2,000 digits, MLP: weight decay", "not told", FEW + "; the series shows how its weights shrink"),
+    Row(7, "2,000 digits, MLP: weight decay", "more robust, no figure", FEW + "; the series shows how weights shrink"),
     Row(7, "2,000 digits, MLP: augmentation", "recovers", FEW + "; the series shows its letter network, in a chart"),
     Row(7, "2,000 digits, MLP with augmentation: 4 bits for 32", "talked about", FEW),
     Row(8, "the series' photo", "48 of 50 letters", SAME_PHOTO),
