@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from seqdl_data.files import write_bytes
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "samples"
 RECORD = "II"  # of S. pombe: the shipped model of sites has not seen it
@@ -47,7 +49,7 @@ def gather(folder: Path, real: Path | None) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(SAMPLES / "note.jpg", folder / "own-note.jpg")
     shutil.copy(SAMPLES / "note.txt", folder / "own-note.txt")
-    said = []
+    said = [f"{real}: no such folder; real data only where they can be fetched"] if real and not real.is_dir() else []
     for name in COMMANDS:
         path = folder / name
         there = path.exists() and not (real and _source(path) == OWN_SOURCE)
@@ -83,10 +85,13 @@ def _text(folder: Path, real: Path | None) -> Iterable[str]:
     if found and found.exists():
         shutil.copy(found, path)
         return ["shakespeare.txt: tinyshakespeare"]
-    if not path.exists():
+    own = folder / "own-text.txt"
+    if not own.exists():
         from seqdl.text import CharModel
 
-        path.write_text("".join(piece.text for piece in CharModel.load().generate(length=20_000, seed=1)))
+        text = "".join(piece.text for piece in CharModel.load().generate(length=20_000, seed=1))
+        write_bytes(own, text.encode())
+    shutil.copy(own, path)
     return ["shakespeare.txt: 20,000 characters that the shipped model wrote"]
 
 

@@ -14,12 +14,13 @@ DOCS = ROOT / "docs"
 LINKS = {"a": "href"}
 RESOURCES = {"link": "href", "script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 BUILT_WITHOUT = {"OPENBLAS_CORETYPE", "PYTHONPATH"}
+AS_CI_SETS = {"MPLBACKEND": "Agg", "FORCE_COLOR": "1"}  # with which pictures would be lost, and colours printed
 
 
 def run_build(output: Path, *options: object) -> subprocess.CompletedProcess[str]:
     """docs/build.py --short, as CI runs it."""
     command = [sys.executable, DOCS / "build.py", "--short", "-o", output, *options]
-    environment = {name: value for name, value in os.environ.items() if name not in BUILT_WITHOUT}
+    environment = {name: value for name, value in os.environ.items() if name not in BUILT_WITHOUT} | AS_CI_SETS
     return subprocess.run(
         [*map(str, command)], capture_output=True, text=True, timeout=600, env=environment, check=False
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from pathlib import Path
 
 import jupytext
@@ -83,6 +84,21 @@ def test_real_texts_and_photos_are_taken(shared_data: Path, tmp_path: Path) -> N
     assert (tmp_path / "shakespeare.txt").stat().st_size == 1_115_394
     assert (tmp_path / "photo.txt").read_text().splitlines()[0] == "hello deep learning"
     assert (tmp_path / "dim-photo.txt").read_text() == "abcdefghijk\n"
+
+
+def test_a_text_of_our_own_takes_the_place_of_a_real_one(own: Path, tmp_path: Path) -> None:
+    shutil.copytree(own, tmp_path / "data")
+    (tmp_path / "data" / "shakespeare.txt").write_text("of an earlier build")
+    said = list(datasets._text(tmp_path / "data", None))
+    assert said == ["shakespeare.txt: 20,000 characters that the shipped model wrote"]
+    assert (tmp_path / "data" / "shakespeare.txt").read_bytes() == (own / "own-text.txt").read_bytes()
+
+
+def test_a_folder_of_real_data_that_is_not_there_is_named(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "_made", lambda path, real: False)
+    said = datasets.gather(own, Path("/nowhere"))
+    assert "/nowhere: no such folder" in said[0]
+    assert "written by a program" in said[1]
 
 
 def test_a_figure_is_kept_under_the_name_of_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

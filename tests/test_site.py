@@ -18,8 +18,12 @@ import pytest
 
 pytest.importorskip("myst_nb")
 pytest.importorskip("furo")
+pytest.importorskip("jupytext")
+import jupytext
 from site_pages import DOCS, ROOT, Html, read, run_build
 from test_house import MAY_IMPORT, PUBLIC
+
+import figures
 
 sys.path.append(str(DOCS / "extensions"))
 CHAPTERS = sorted(DOCS.glob("chapters/[0-9]*.md"))
@@ -99,6 +103,22 @@ def test_every_chapter_is_listed_and_was_executed(site: Path, chapter: Path) -> 
     classes = read(site / page).classes
     assert "cell_output" in classes
     assert not {"traceback", "stderr"} & classes
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_every_picture_that_a_chapter_describes_is_there(site: Path, chapter: Path) -> None:
+    cells = jupytext.reads(chapter.read_text(encoding="utf-8"), fmt="md:myst").cells
+    described = [cell.metadata.get("mystnb", {}).get("image", {}).get("alt") for cell in cells]
+    shown = read(site / f"chapters/{chapter.stem}.html").alts
+    assert sorted(filter(None, described)) == sorted(shown)
+
+
+def test_the_chapters_note_every_figure_of_the_table(site: Path) -> None:
+    works = [site.with_name(f"{site.name}-work{kind}") / "docs/chapters/results" for kind in ("-short", "")]
+    results = next((work for work in works if work.is_dir()), None)
+    if not results:
+        pytest.skip("the site was not built here")
+    assert "not run" not in figures.table(results)
 
 
 def words(page: Path) -> str:
@@ -201,6 +221,7 @@ def test_a_broken_chapter_ends_the_build_and_is_named(tmp_path: Path, chapter: s
     assert done.returncode != 0
     assert "01-one" in done.stdout + done.stderr
     assert not [words for words in told if words not in done.stdout + done.stderr]
+    assert "Traceback" not in done.stderr.split("docs/build.py: error:")[-1]
     assert not (tmp_path / "site").exists()
 
 
