@@ -48,7 +48,12 @@ ROWS = [
     Row(7, "2,000 digits, MLP: weight decay", "more robust, no figure", FEW + "; the series shows how weights shrink"),
     Row(7, "2,000 digits, MLP: augmentation", "recovers", FEW + "; the series shows its letter network, in a chart"),
     Row(7, "2,000 digits, MLP with augmentation: 4 bits for 32", "talked about", FEW),
-    Row(8, "the series' photo", "48 of 50 letters", SAME_PHOTO),
+    Row(
+        8,
+        "the series' photo",
+        "an l and a t taken for a c (48 of 50 letters, by our count of its picture)",
+        SAME_PHOTO + "; its author had fitted his writing to the training data",
+    ),
     Row(8, "the series' dim photo", "not told", "a sample in its repository; the same"),
     Row(
         9, "text, tinyshakespeare, nats a character", "not told", "the series wrote in the style of its author's posts"
