@@ -17,8 +17,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from seqdl_data.images import ImageSet
 
 from seqdl_data.files import write_bytes
 
@@ -138,8 +142,8 @@ def _write_characters(path: Path) -> None:
     write_images(path, parts, classes, source=OWN_SOURCE, licence="MIT", command="docs/build.py")
 
 
-def _own_set(classes: Sequence[str], each: int, seed: Sequence[int]):  # type: ignore[no-untyped-def]
-    """An ImageSet of so many characters of each class, in a mixed order, each by a writer of its own."""
+def _own_set(classes: Sequence[str], each: int, seed: Sequence[int]) -> ImageSet:
+    """So many characters of each class, in a mixed order, each by a writer of its own."""
     sys.path.insert(0, str(SAMPLES))
     from hand import Hand, strokes
 

@@ -53,7 +53,7 @@ def confusion_table(truth: Array, guess: Array, classes: int, answers: int | Non
 
     truth, guess (N,) of integers from 0; there are as many answers as classes where they are not told.
     """
-    table = np.zeros((classes, answers or classes), np.int64)
+    table = np.zeros((classes, classes if answers is None else answers), np.int64)
     np.add.at(table, (truth, guess), 1)
     return table
 

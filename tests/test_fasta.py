@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -413,38 +413,28 @@ def test_bed_is_read_plain_and_packed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("read", "text", "says"),
     [
-        (b"a\t1\t2\na\t5\n", ":2: expected NAME START END, found 'a\\\\t5'"),
-        (b"a\tx\t2\n", ":1: expected NAME START END"),
-        (b"a\t9\t2\n", ":1: interval a 9 2"),
-        (b"a\t-1\t2\n", ":1: interval a -1 2"),
-        (b"# nothing\n", ": no intervals"),
-        (b"", ": no intervals"),
+        (read_bed, b"a\t1\t2\na\t5\n", ":2: expected NAME START END, found 'a\\\\t5'"),
+        (read_bed, b"a\tx\t2\n", ":1: expected NAME START END"),
+        (read_bed, b"a\t9\t2\n", ":1: interval a 9 2"),
+        (read_bed, b"a\t-1\t2\n", ":1: interval a -1 2"),
+        (read_bed, b"# nothing\n", ": no intervals"),
+        (read_bed, b"", ": no intervals"),
+        (read_introns, b"a\t1\t9\n", ":1: expected the intron's strand, \\+ or -, in column 6, found ''"),
+        (read_introns, b"a\t1\t9\t.\t0\t+\na\t1\t9\t.\t0\t.\n", ":2: .* found '.'"),
+        (read_introns, b"a\tx\t9\t.\t0\t+\n", ":1: expected NAME START END"),
+        (read_introns, b"# nothing\n", ": no intervals"),
     ],
 )
-def test_wrong_bed_is_told_with_its_line(tmp_path: Path, text: bytes, says: str) -> None:
+def test_wrong_bed_is_told_with_its_line(tmp_path: Path, read: Callable[..., object], text: bytes, says: str) -> None:
     with pytest.raises(InputError, match=rf"x\.bed{says}"):
-        read_bed(put(tmp_path / "x.bed", text))
+        read(put(tmp_path / "x.bed", text))
 
 
 def test_introns_are_read_with_their_strand(tmp_path: Path) -> None:
     path = put(tmp_path / "x.bed", b"# x\na\t10\t20\tGT-AG\t1\t+\na 30 45 . 0 - more\na\t5\t5\t.\t0\t+\n")
     assert read_introns(path) == [Intron("a", 10, 20, "+"), Intron("a", 30, 45, "-")]
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        (b"a\t1\t9\n", ":1: expected the intron's strand, \\+ or -, in column 6, found ''"),
-        (b"a\t1\t9\t.\t0\t+\na\t1\t9\t.\t0\t.\n", ":2: .* found '.'"),
-        (b"a\tx\t9\t.\t0\t+\n", ":1: expected NAME START END"),
-        (b"# nothing\n", ": no intervals"),
-    ],
-)
-def test_wrong_introns_are_told_with_their_line(tmp_path: Path, text: bytes, says: str) -> None:
-    with pytest.raises(InputError, match=rf"x\.bed{says}"):
-        read_introns(put(tmp_path / "x.bed", text))
 
 
 def test_sites_of_an_intron_are_the_bases_beside_it_in_the_strands_order() -> None:

@@ -141,6 +141,7 @@ def test_a_confusion_table_counts_truth_by_row_and_answer_by_column() -> None:
     truth, guess = np.array([0, 0, 1, 1, 1]), np.array([0, 2, 1, 1, 0])
     assert confusion_table(truth, guess, 2, answers=3).tolist() == [[1, 0, 1], [1, 2, 0]]
     assert confusion_table(truth[:1], guess[:1], 2).tolist() == [[1, 0], [0, 0]]
+    assert confusion_table(truth[:0], guess[:0], 2, answers=0).shape == (2, 0)
 
 
 def test_rejection_answers_the_surest_first() -> None:

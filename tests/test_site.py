@@ -14,12 +14,8 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import pytest
-
-pytest.importorskip("myst_nb")
-pytest.importorskip("furo")
-pytest.importorskip("jupytext")
 import jupytext
+import pytest
 from site_pages import DOCS, ROOT, Html, read, run_build
 from test_house import MAY_IMPORT, PUBLIC
 

@@ -197,7 +197,11 @@ class Trainer:
         return Batch(value, norm, items)
 
     def _is_sound(self) -> bool:
-        """Whether to go back to this state after a divergence: one that is about to diverge would do so again."""
+        """Whether to go back to this state after a divergence: one that is about to diverge would do so again.
+
+        Sound is a loss, of the last batch and smoothed, up to half of the way from the lowest to what _step calls
+        diverged.
+        """
         p = self.progress
         return max(self.latest, p.loss) <= 1.5 * p.lowest + 0.5
 
