@@ -750,11 +750,14 @@ def test_two_servers_share_a_log(tmp_path: Path) -> None:
 def test_nobody_reads_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     from seqdl_serve.logs import log_to_stderr
 
+    read_again = threading.Event()
+
     class Stuck:
         def write(self, text: str) -> None:
-            time.sleep(60)
+            read_again.wait()
 
-        flush = write
+        def flush(self) -> None:
+            read_again.wait()
 
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -769,6 +772,10 @@ def test_nobody_reads_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
         root.setLevel(level)
     log.close()
     assert time.monotonic() - start < 20
+    read_again.set()  # the thread must not outlive the stderr it was given
+    log.lines.put(None, timeout=10)
+    log.thread.join(10)
+    assert not log.thread.is_alive()
 
 
 def table() -> Iterator[tuple[str, Callable[[], str]]]:
