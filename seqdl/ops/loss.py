@@ -33,6 +33,13 @@ def cross_entropy(
     _check_reduction(reduction)
     if target.ndim == 2:
         return _of_probabilities(logits, target, weight, label_smoothing, reduction)
+    return _of_classes(logits, target, weight, ignore_index, label_smoothing, reduction)
+
+
+def _of_classes(
+    logits: Array, target: Array, weight: Array | None, ignore_index: int, label_smoothing: float, reduction: str
+) -> tuple[Array, Any]:
+    """-w_y log p_y, where y is the target's class, mixed with the same of every class by `label_smoothing`."""
     if logits.ndim != 2 or target.shape != logits.shape[:1]:
         raise ValueError(f"logits (N, C) and target (N,) expected, got {logits.shape} and {target.shape}")
     rows, classes = logits.shape
