@@ -19,6 +19,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from seqdl.text import CharModel, SamplingOptions, TextSettings, train_text
+from seqdl.text.decoding import Piece
 from seqdl.text.vocabulary import ByteVocabulary
 from seqdl.training.loop import Settings
 from seqdl_cli.main import app
@@ -211,11 +212,20 @@ def test_count_writes_the_texts_that_each_seed_gives_alone(generate, model_file)
 
 def test_count_with_json_writes_a_document_a_line(generate) -> None:
     options = ["In line", "-n", 30, "--json", "--stop", "dog"]
-    lines = generate(*options, "-s", 0, "-c", 300).splitlines()
-    assert len(lines) == 300
-    for seed in (*range(0, 300, 13), 255, 256, 299):  # 256 are written side by side
-        alone = json.loads(generate(*options, "-s", seed))
-        assert json.loads(lines[seed]) | {"seconds": 0} == alone | {"seconds": 0}
+    together = [json.loads(line) for line in generate(*options, "-s", 0, "-c", 300).splitlines()]
+    assert [document["seed"] for document in together] == list(range(300))
+    for seed in (0, 255, 256, 299):  # 256 are written side by side
+        assert together[seed] | {"seconds": 0} == json.loads(generate(*options, "-s", seed)) | {"seconds": 0}
+
+
+def test_count_writes_300_texts_as_the_library_writes_each_alone(generate, model_file) -> None:
+    model = CharModel.load(model_file)
+    for line in generate("In line", "-n", 30, "--json", "--stop", "dog", "-s", 0, "-c", 300).splitlines():
+        document = json.loads(line)
+        options = SamplingOptions(**document["options"])
+        alone = Piece.joined(model.generate("In line", 30, seed=document["seed"], options=options, stop=["dog"]))
+        assert (document["text"], document["symbols"]) == (alone.text, alone.symbols)
+        assert document["logprobs"] == [round(value, 6) for value in alone.logprobs]
 
 
 # UTF-8
